@@ -1,0 +1,8 @@
+"""DCGLR: self-supervised pre-training of point-cloud networks for the OpenMMLab stack."""
+from .compat import allow_mmengine_checkpoints
+
+__version__ = '0.1.0'
+
+allow_mmengine_checkpoints()
+
+__all__ = ['__version__']
