@@ -1,1 +1,5 @@
-__all__ = []
+"""Point-cloud backbones."""
+from .base import PointBackbone
+from .dgcnn import DGCNN
+
+__all__ = ['DGCNN', 'PointBackbone']

@@ -1,1 +1,4 @@
-__all__ = []
+"""Layers that backbones are made of."""
+from .edge_conv import EdgeConv
+
+__all__ = ['EdgeConv']

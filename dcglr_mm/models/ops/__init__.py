@@ -1,1 +1,10 @@
-__all__ = []
+"""Operations on batches of point clouds, in plain torch, for any device."""
+from .crop import crop_region
+from .gather import gather_points
+from .interpolate import interpolate_features
+from .knn import knn
+from .sampling import farthest_point_sample
+
+__all__ = [
+    'crop_region', 'farthest_point_sample', 'gather_points', 'interpolate_features', 'knn'
+]

@@ -1,0 +1,47 @@
+"""Farthest-point sampling in batches of clouds."""
+import torch
+from torch import Tensor
+
+from .checks import check_clouds, check_count, full_precision
+
+
+@torch.no_grad()
+def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | Tensor = 0
+                          ) -> Tensor:
+    """Picks points one by one, each the farthest from those already picked.
+
+    Samples are nested: the first ``m`` of an answer are the answer for ``m`` samples. Among
+    equally far points the lowest row number is picked, so no row is picked twice.
+
+    Args:
+        points: ``(B, N, 3)``; further channels count as coordinates too.
+        num_samples: Number of points to pick; clipped to ``N``.
+        start_index: Row picked first, one for all clouds or ``(B,)``.
+
+    Returns:
+        int64 row numbers in the order of picking, ``(B, min(num_samples, N))``.
+
+    Raises:
+        TypeError: If the points are not floating point.
+        ValueError: If the shape, ``num_samples`` or ``start_index`` is out of range.
+    """
+    check_clouds('points', points)
+    check_count('num_samples', num_samples)
+    batch, num_points, _ = points.shape
+    start = torch.as_tensor(start_index, device=points.device).long().expand(batch)
+    if batch and not 0 <= int(start.min()) <= int(start.max()) < num_points:
+        raise ValueError(f'start_index must lie in [0, {num_points}), got {start.tolist()}')
+    num_samples = min(num_samples, num_points)
+    columns = full_precision(points).permute(2, 0, 1).contiguous()  # (3, B, N)
+    distance = columns.new_full((batch, num_points), float('inf'))
+    picks = start.new_empty((num_samples, batch))
+    current = start
+    for step in range(num_samples):
+        picks[step] = current
+        squared = torch.zeros_like(distance)
+        for column in columns:
+            squared += (column - column.gather(1, current[:, None])).square()
+        torch.minimum(distance, squared, out=distance)
+        distance.scatter_(1, current[:, None], -1.0)
+        current = distance.argmax(1)
+    return picks.T.contiguous()
