@@ -1,1 +1,12 @@
-__all__ = []
+"""Figures: functions that take arrays and return a matplotlib figure."""
+from .camera import Camera, estimate_normals
+from .clouds import draw_cloud, plot_clouds, plot_crops
+from .curves import plot_curves, plot_training_log, read_scalars
+from .embedding import neighbour_purity, plot_tsne, tsne_map
+from .style import class_style, new_figure, save_figure
+
+__all__ = [
+    'Camera', 'class_style', 'draw_cloud', 'estimate_normals', 'neighbour_purity', 'new_figure',
+    'plot_clouds', 'plot_crops', 'plot_curves', 'plot_training_log', 'plot_tsne', 'read_scalars',
+    'save_figure', 'tsne_map',
+]
