@@ -1,1 +1,4 @@
-__all__ = []
+from .base import PointCloudDataset
+from .modelnet40_h5 import ModelNet40H5
+
+__all__ = ['ModelNet40H5', 'PointCloudDataset']
