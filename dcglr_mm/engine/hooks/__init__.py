@@ -1,1 +1,5 @@
-__all__ = []
+from .epoch_seed_hook import EpochSeedHook
+from .last_layer_freeze_hook import LastLayerFreezeHook
+from .teacher_update_hook import TeacherUpdateHook
+
+__all__ = ['EpochSeedHook', 'LastLayerFreezeHook', 'TeacherUpdateHook']

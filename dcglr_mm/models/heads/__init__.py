@@ -1,1 +1,3 @@
-__all__ = []
+from .projector import Projector
+
+__all__ = ['Projector']

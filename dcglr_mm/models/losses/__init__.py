@@ -1,1 +1,3 @@
-__all__ = []
+from .distillation import DistillationLoss
+
+__all__ = ['DistillationLoss']

@@ -1,0 +1,50 @@
+"""Ties all randomness of an epoch to the seed and the epoch's number."""
+import torch
+from mmengine.dataset import ConcatDataset
+from mmengine.dist import get_rank
+from mmengine.hooks import Hook
+from mmengine.runner import EpochBasedTrainLoop
+from torch.utils.data import Dataset, Subset
+
+from dcglr_mm.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EpochSeedHook(Hook):
+    """Announces seed and epoch to the training data set and seeds torch anew each epoch.
+
+    Crops and augmentations then depend on (seed, epoch, item) only, not on the number of loader
+    workers, and a run resumed at an epoch's end continues exactly as if it had never stopped:
+    MMEngine's checkpoints hold no random state. Give ``randomness=dict(seed=...)``, or a resumed
+    run draws another seed.
+
+    Iteration-based loops have no epochs, and ``RepeatDataset`` shows an item several times an
+    epoch; there the items keep their fresh randomness.
+    """
+
+    def before_train_epoch(self, runner) -> None:
+        """Seed the coming epoch."""
+        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
+            return
+        torch.manual_seed(_mix(runner.seed, runner.epoch, get_rank()))
+        for dataset in _leaf_datasets(runner.train_dataloader.dataset):
+            if hasattr(dataset, 'set_epoch'):
+                dataset.set_epoch(runner.epoch, runner.seed)
+
+
+def _leaf_datasets(dataset: Dataset) -> list[Dataset]:
+    """Data sets under wrappers that show every item at most once an epoch."""
+    if isinstance(dataset, ConcatDataset):
+        return [leaf for part in dataset.datasets for leaf in _leaf_datasets(part)]
+    if isinstance(dataset, Subset):
+        return _leaf_datasets(dataset.dataset)
+    return [dataset]
+
+
+def _mix(*values: int) -> int:
+    """One well-spread 63-bit seed from several integers."""
+    mixed = 0
+    for value in values:
+        mixed = (mixed ^ (value + 1)) * 0x9E3779B97F4A7C15 & (2**64 - 1)
+        mixed ^= mixed >> 29
+    return mixed >> 1
