@@ -90,7 +90,7 @@ def plot_training_log(scalars: Mapping[str, Curve], *,
     Raises:
         ValueError: If the log holds none of the panels' scalars.
     """
-    filled = [(title, {name.split('/')[-1]: scalars[name] for name in names if name in scalars})
+    filled = [(title, {_short(name): scalars[name] for name in names if name in scalars})
               for title, names in panels]
     filled = [(title, curves) for title, curves in filled if curves]
     if not filled:
@@ -98,10 +98,10 @@ def plot_training_log(scalars: Mapping[str, Curve], *,
         raise ValueError(f'the log holds none of {wanted}; it has {sorted(scalars)}')
     columns = min(3, len(filled))
     rows = -(-len(filled) // columns)
-    figure = new_figure(3.4 * columns, 2.3 * rows)
+    figure = new_figure(3.7 * columns, 2.3 * rows)
     grid = figure.subplots(rows, columns, squeeze=False,
-                           gridspec_kw=dict(left=0.06, right=0.93, bottom=0.28 / rows,
-                                            top=1 - 0.16 / rows, wspace=0.55, hspace=0.5))
+                           gridspec_kw=dict(left=0.055, right=0.92, bottom=0.24 / rows,
+                                            top=1 - 0.14 / rows, wspace=0.62, hspace=0.55))
     for axes, (title, curves) in zip(grid.flat, filled):
         plot_curves(curves, title=title, smooth=smooth if title == 'loss' else 0.0, axes=axes)
     for axes in grid.flat[len(filled):]:
@@ -119,6 +119,10 @@ def moving_average(values: np.ndarray, weight: float) -> np.ndarray:
         norm = weight * norm + (1 - weight)
         smoothed[index] = total / norm
     return smoothed
+
+
+def _short(name: str) -> str:
+    return name.split('/')[-1].replace('_', ' ')
 
 
 def _name_curves(axes: Axes) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .style import FAINT, INK, MUTED, bare_axes, class_style, new_figure
+from .style import FAINT, INK, bare_axes, class_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,7 +74,7 @@ def plot_tsne(features_before: np.ndarray, features_after: np.ndarray, labels: n
                          f'{len(class_names)} class names')
     figure = figure or new_figure(8.6, 4.0)
     shown = spread_classes(np.unique(labels), max_classes)
-    panels = figure.subplots(1, 2, gridspec_kw=dict(left=0.01, right=0.84, bottom=0.09, top=0.92,
+    panels = figure.subplots(1, 2, gridspec_kw=dict(left=0.01, right=0.83, bottom=0.09, top=0.92,
                                                     wspace=0.04))
     for axes, features, title in zip(panels, (features_before, features_after), titles):
         features = np.asarray(features, np.float64)
@@ -85,7 +85,7 @@ def plot_tsne(features_before: np.ndarray, features_after: np.ndarray, labels: n
         axes.set_xlabel(f'{purity:.0%} of the {k} nearest neighbours share the class',
                         fontsize=8.5, color=INK)
     handles, names = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, names, loc='center left', bbox_to_anchor=(0.85, 0.52), frameon=False,
+    figure.legend(handles, names, loc='center left', bbox_to_anchor=(0.84, 0.52), frameon=False,
                   fontsize=7.5, labelcolor=INK, handletextpad=0.2, borderpad=0)
     return figure
 
@@ -99,14 +99,14 @@ def spread_classes(present: np.ndarray, count: int) -> np.ndarray:
 
 def draw_embedding(axes: Axes, xy: np.ndarray, labels: np.ndarray, class_names: Sequence[str],
                    shown: Sequence[int]) -> None:
-    """Scatter a map (M, 2): the classes in ``shown`` in colour, one legend entry each, rest grey."""
+    """Scatter a map (M, 2): the classes in ``shown`` in colour, rest grey."""
     bare_axes(axes)
     axes.set_aspect('equal', adjustable='datalim')
-    rest = ~np.isin(labels, shown)
-    if rest.any():
-        axes.scatter(*xy[rest].T, s=5, c=FAINT, linewidths=0, zorder=1,
-                     label=f'{len(np.unique(labels[rest]))} more classes')
     for position, cls in enumerate(shown):
         color, marker = class_style(position)
         axes.scatter(*xy[labels == cls].T, s=15, c=color, marker=marker, linewidths=0.3,
-                     edgecolors='white', zorder=2, label=str(class_names[cls]))
+                     edgecolors='white', zorder=2, label=str(class_names[cls]).replace('_', ' '))
+    rest = ~np.isin(labels, shown)
+    if rest.any():
+        axes.scatter(*xy[rest].T, s=5, c=FAINT, linewidths=0, zorder=1,
+                     label=f'{len(np.unique(labels[rest]))} more')
