@@ -1,5 +1,7 @@
 from .base import PointCloudDataset
+from .modelnet40_cad import ModelNet40CAD
 from .modelnet40_h5 import ModelNet40H5
+from .shapenet import ShapeNetXYZ
 from .synthetic_shapes import SyntheticShapes
 
-__all__ = ['ModelNet40H5', 'PointCloudDataset', 'SyntheticShapes']
+__all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'ShapeNetXYZ', 'SyntheticShapes']

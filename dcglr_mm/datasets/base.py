@@ -149,9 +149,9 @@ class PointCloudDataset(BaseDataset):
     def prepare_data(self, idx: int) -> Any:
         """Read and check the idx-th cloud and pass it through the pipeline."""
         info = self.get_data_info(idx)
-        results = dict(points=check_cloud(self.read_points(info), self.describe(info)),
-                       sample_idx=info['sample_idx'],
-                       rng=self._make_rng(info['sample_idx']))
+        results = {'points': check_cloud(self.read_points(info), self.describe(info)),
+                   'sample_idx': info['sample_idx'],
+                   'rng': self._make_rng(info['sample_idx'])}
         if 'gt_label' in info:
             results['gt_label'] = info['gt_label']
         return self.pipeline(results)
@@ -169,6 +169,11 @@ class PointCloudDataset(BaseDataset):
         check_labels(labels, self.metainfo['classes'], f'{name}, {self.split} split')
         _check_indices(self._indices, len(self.data_list), name)
         return self.data_list
+
+    def _copy_without_annotation(self, memo: dict | None = None) -> 'PointCloudDataset':
+        # MMEngine's default for memo is one dict for all calls: a second subset would share its
+        # parts with the first.
+        return super()._copy_without_annotation({} if memo is None else memo)
 
     def _load_classes_once(self) -> None:
         if 'classes' not in self._metainfo:

@@ -1,0 +1,150 @@
+"""ModelNet40 as text files of 10,000 points with normals (``modelnet40_normal_resampled``)."""
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from ..registry import DATASETS
+from .base import PointCloudDataset
+from .cache import CloudSource, CloudStore, open_cache
+from .checks import read_list, require_file, require_folder
+
+_COLUMNS = 6  # x, y, z and the normal
+
+
+@DATASETS.register_module()
+class ModelNet40CAD(PointCloudDataset):
+    """ModelNet40 sampled from its CAD models: text files of 10,000 points with normals.
+
+    ``data_root`` holds ``modelnet40_train.txt`` and ``modelnet40_test.txt`` (one shape a line, as
+    ``airplane_0001``), ``modelnet40_shape_names.txt`` and ``<class>/<class>_0001.txt``, each line
+    six numbers with commas between. The class of a shape is its name without the number. The text
+    is read once, into a cache from which a cloud then takes well under a millisecond; files of any
+    number of points will do. All points are given, sampling is a transform's task.
+
+    Source: the archive that PointNet++ (Qi et al., NeurIPS 2017) released.
+
+    Args:
+        data_root: Folder of the files above.
+        split: ``'train'`` or ``'test'``.
+        subset: Which lists are read, ``'modelnet40'`` or ``'modelnet10'`` (or the user's own).
+        use_normals: Give (N, 6) with the normals instead of (N, 3).
+        cache_dir: Folder of the cache (about 3 GB for both splits), see
+            :func:`dcglr_mm.datasets.cache.open_cache`.
+        **kwargs: See :class:`PointCloudDataset`.
+
+    Raises:
+        FileNotFoundError: A list or a shape is missing.
+        ValueError: A list or a shape cannot be read as the layout says.
+    """
+
+    def __init__(self, data_root: str = '', split: str = 'train', *, subset: str = 'modelnet40',
+                 use_normals: bool = False, cache_dir: str | None = None, **kwargs) -> None:
+        self.subset = subset
+        self.use_normals = use_normals
+        self.cache_dir = cache_dir
+        self._clouds: CloudStore | None = None
+        self._layout = (f'{subset}_train.txt, {subset}_test.txt, {subset}_shape_names.txt and '
+                        'CLASS/CLASS_0001.txt with lines of 6 numbers, as in '
+                        'modelnet40_normal_resampled.zip')
+        super().__init__(data_root, split, **kwargs)
+
+    def load_classes(self) -> list[str]:
+        root = require_folder(self.data_root, self._layout)
+        return read_list(root / f'{self.subset}_shape_names.txt', self._layout)
+
+    def load_data_list(self) -> list[dict]:
+        root = require_folder(self.data_root, self._layout)
+        file_list = root / f'{self.subset}_{self.split}.txt'
+        shapes = [PurePosixPath(line.replace('\\', '/')).name.removesuffix('.txt')
+                  for line in read_list(file_list, self._layout)]
+        classes = [_class_of(shape, self.metainfo['classes'], file_list) for shape in shapes]
+        files = [f'{name}/{shape}.txt' for name, shape in zip(classes, shapes)]
+        source = CloudSource(name=f'{self.subset}_{self.split}', origin=root, columns=_COLUMNS,
+                             dtype=np.dtype(np.float32), entries=_file_states(root, files),
+                             read=lambda start: _read_files(root, files[start:]))
+        self._clouds = open_cache(source, self.cache_dir)
+        labels = {name: label for label, name in enumerate(self.metainfo['classes'])}
+        return [{'file': file, 'row': row, 'gt_label': labels[name]}
+                for row, (file, name) in enumerate(zip(files, classes))]
+
+    def read_points(self, info: dict) -> np.ndarray:
+        points = self._clouds[info['row']]  # (N, 6)
+        return points if self.use_normals else points[:, :3]
+
+    def describe(self, info: dict) -> str:
+        return str(Path(self.data_root) / info['file'])
+
+
+def read_text_cloud(path: Path) -> np.ndarray:
+    """Read lines of six numbers with commas between, float32 array (N, 6).
+
+    Raises:
+        ValueError: A line is malformed (named by its number), or there is none.
+    """
+    try:
+        with open(path, encoding='utf-8') as file:
+            points = np.loadtxt(file, np.float32, comments=None, delimiter=',', ndmin=2)
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is no text file; is the download complete?') from error
+    except ValueError as error:
+        raise _malformed(path, error) from error
+    if points.size == 0:
+        raise ValueError(f'{path} holds no points, it is empty.')
+    if points.shape[1] != _COLUMNS:
+        raise _malformed(path, None)
+    return points
+
+
+def _malformed(path: Path, error: Exception | None) -> ValueError:
+    """Find the first line that is not six numbers."""
+    with open(path, encoding='utf-8') as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip() and not _is_point(line):
+                return ValueError(f'{path}:{number}: expected {_COLUMNS} numbers with commas '
+                                  f'between, found {line.strip()[:80]!r}; is the download '
+                                  'complete?')
+    return ValueError(f'{path} cannot be read: {error}.')
+
+
+def _is_point(line: str) -> bool:
+    fields = line.split(',')
+    try:
+        return len([float(field) for field in fields]) == _COLUMNS
+    except ValueError:
+        return False
+
+
+def _class_of(shape: str, classes: tuple[str, ...], file_list: Path) -> str:
+    match = re.fullmatch(r'(.+)_\d+', shape)
+    if match is None:
+        raise ValueError(f'{file_list}: {shape!r} is no shape name, expected CLASS_NUMBER as '
+                         'airplane_0001.')
+    if match[1] not in classes:
+        raise ValueError(f'{file_list}: {shape!r} belongs to class {match[1]!r}, which is not one '
+                         f'of the {len(classes)} classes of the class list.')
+    return match[1]
+
+
+def _file_states(root: Path, files: list[str]) -> list[str]:
+    """Name, size and time of each file; an error counts those that are missing."""
+    states = {}
+    for folder in sorted({file.split('/')[0] for file in files}):
+        if (root / folder).is_dir():
+            with os.scandir(root / folder) as entries:
+                for entry in entries:
+                    if entry.is_file():
+                        info = entry.stat()
+                        states[f'{folder}/{entry.name}'] = f'{info.st_size} {info.st_mtime_ns}'
+    missing = [file for file in files if file not in states]
+    if missing:
+        raise FileNotFoundError(f'{root / missing[0]} is missing ({len(missing)} of the '
+                                f'{len(files)} listed shapes are); is the archive unpacked whole?')
+    return [f'{file} {states[file]}' for file in files]
+
+
+def _read_files(root: Path, files: list[str]) -> Iterator[np.ndarray]:
+    for file in files:
+        yield read_text_cloud(require_file(root / file, 'CLASS/CLASS_0001.txt'))
