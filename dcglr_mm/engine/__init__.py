@@ -1,9 +1,11 @@
+from .cpu_amp import CPUAmpOptimWrapper
 from .hooks import *  # noqa: F401,F403
+from .launch import CPUDistributedDataParallel
 from .optim_constructor import DecayGroupsConstructor
 from .optim_wrapper import PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapper
 from .param_scheduler import CosineWeightDecay
 
 __all__ = [
-    'CosineWeightDecay', 'DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper',
-    'PerTensorClipOptimWrapper'
+    'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'CosineWeightDecay',
+    'DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper'
 ]

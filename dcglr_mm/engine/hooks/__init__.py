@@ -1,5 +1,7 @@
+from .checkpoint_hook import SafeCheckpointHook
 from .epoch_seed_hook import EpochSeedHook
 from .last_layer_freeze_hook import LastLayerFreezeHook
 from .teacher_update_hook import TeacherUpdateHook
 
-__all__ = ['EpochSeedHook', 'LastLayerFreezeHook', 'TeacherUpdateHook']
+__all__ = ['EpochSeedHook', 'LastLayerFreezeHook', 'SafeCheckpointHook',
+           'TeacherUpdateHook']

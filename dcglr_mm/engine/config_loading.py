@@ -1,0 +1,72 @@
+"""From a config file and a command line to the config that runs."""
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmengine.config import Config, DictAction
+from mmengine.utils import import_modules_from_strings
+
+from .overrides import check_overrides, spread_data_root
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def find_config(name: str) -> str:
+    """The path of a config: as given, or below the ``configs`` that come with this package.
+
+    Raises:
+        FileNotFoundError: If it is in neither place.
+    """
+    if Path(name).is_file():
+        return name
+    relative = Path(name)
+    if relative.parts[:1] == ('configs',):
+        relative = Path(*relative.parts[1:])
+    for configs in (_PACKAGE.parent / 'configs', _PACKAGE / '.mim' / 'configs'):
+        if (configs / relative).is_file():
+            return str(configs / relative)
+    raise FileNotFoundError(f'config file {name} does not exist')
+
+
+def parse_options(pairs: Sequence[str]) -> dict[str, object]:
+    """Turn ``['a.b=1', 'c=[2,3]']`` into a dict by the rules of MMEngine's ``DictAction``.
+
+    Raises:
+        ValueError: If a pair has no ``=``.
+    """
+    for pair in pairs:
+        if '=' not in pair:
+            raise ValueError(f'--cfg-options: {pair!r} is not of the form key=value')
+    parser = argparse.ArgumentParser()
+    parser.add_argument('--options', nargs='+', action=DictAction)
+    return parser.parse_args(['--options', *pairs]).options if pairs else {}
+
+
+def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
+                               allow_new_keys: bool = False) -> Config:
+    """Read a config and merge ``--cfg-options`` into it.
+
+    Args:
+        path: The config file.
+        pairs: ``key=value`` strings.
+        allow_new_keys: Let the options add keys that nothing is known to read.
+
+    Returns:
+        The merged config; modules of its ``custom_imports`` are imported.
+
+    Raises:
+        FileNotFoundError: If the file does not exist.
+        ValueError: If an option is malformed or names an unknown key, or ``data_root`` is given
+            and no dataset reads it.
+    """
+    cfg = Config.fromfile(find_config(path))
+    options = parse_options(pairs)
+    if not allow_new_keys:
+        check_overrides(cfg, options)
+    old_root = cfg.get('data_root')
+    cfg.merge_from_dict(options)
+    if 'data_root' in options:
+        spread_data_root(cfg, old_root, options['data_root'])
+    if any(key.startswith('custom_imports') for key in options):
+        import_modules_from_strings(**cfg.custom_imports)
+    return cfg

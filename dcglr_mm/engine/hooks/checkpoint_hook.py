@@ -1,0 +1,58 @@
+"""MMEngine's checkpoint hook, made safe against a kill at any moment."""
+from pathlib import Path
+
+from mmengine.dist import is_main_process
+from mmengine.hooks import CheckpointHook
+
+from dcglr_mm.registry import HOOKS
+
+from ..atomic_backend import use_atomic_writes, write_atomically
+
+
+@HOOKS.register_module()
+class SafeCheckpointHook(CheckpointHook):
+    """A :class:`mmengine.hooks.CheckpointHook` that always leaves a whole checkpoint behind.
+
+    The stock hook writes checkpoints and ``last_checkpoint`` in place and, with ``max_keep_ckpts``,
+    deletes the oldest file before the new one is written: killed in between, a run with
+    ``max_keep_ckpts=1`` has lost all. Here every file is written aside and renamed, and the oldest
+    is deleted last. The arguments are those of the stock hook.
+    """
+
+    def before_train(self, runner) -> None:
+        """Switch atomic writes on, then prepare as the stock hook does."""
+        use_atomic_writes()
+        super().before_train(runner)
+
+    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+        outdated = None
+        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
+            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
+                outdated = self.keep_ckpt_ids[0]
+            self.keep_ckpt_ids.append(step)  # a deque of that length drops the oldest itself
+            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
+        name = self.filename_tmpl.format(step)
+        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
+        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
+        runner.save_checkpoint(
+            self.out_dir,
+            name,
+            self.file_client_args,
+            save_optimizer=self.save_optimizer,
+            save_param_scheduler=self.save_param_scheduler,
+            meta=meta,
+            by_epoch=self.by_epoch,
+            backend_args=self.backend_args,
+            **self.args)
+        if not is_main_process():
+            return
+        write_atomically(self.last_ckpt.encode(), Path(runner.work_dir) / 'last_checkpoint')
+        if outdated is not None:
+            self._remove(self.file_backend.join_path(self.out_dir,
+                                                     self.filename_tmpl.format(outdated)))
+
+    def _remove(self, path: str) -> None:
+        if self.file_backend.isfile(path):
+            self.file_backend.remove(path)
+        elif self.file_backend.isdir(path):  # sharded checkpoints are folders
+            self.file_backend.rmtree(path)

@@ -1,0 +1,144 @@
+"""One clear sentence for a user's mistake, the whole traceback for a bug."""
+import contextlib
+import difflib
+import inspect
+import os
+import re
+import signal
+import sys
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType, TracebackType
+
+from mmengine.config.utils import ConfigParsingError
+
+#: Exceptions by which datasets, configs and constructors report wrong input.
+_USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, SyntaxError,
+                ConfigParsingError)
+#: These report wrong input only where the message was written for a user.
+_OUR_ERRORS = (RuntimeError, AssertionError)
+_OUR_PACKAGES = (f'{os.sep}dcglr_mm{os.sep}', f'{os.sep}mmengine{os.sep}')
+
+
+def _frames(trace: TracebackType | None) -> list[FrameType]:
+    return [frame for frame, _ in traceback.walk_tb(trace)]
+
+
+def _close(name: str, known: list[str]) -> str:
+    matches = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if matches:
+        return 'did you mean ' + ' or '.join(repr(match) for match in matches) + '?'
+    return 'known: ' + ', '.join(known[:40])
+
+
+def _build_frame(error: BaseException) -> FrameType | None:
+    """The innermost frame in which MMEngine was building a class from a config."""
+    frames = [f for f in _frames(error.__traceback__) if f.f_code.co_name == 'build_from_cfg']
+    return frames[-1] if frames else None
+
+
+def _describe_unknown_type(error: KeyError) -> str | None:
+    match = re.match(r'(\S+) is not in the (\S+)::(.+?) registry', str(error.args[0]))
+    if match is None:
+        return None
+    name, scope, kind = match.groups()
+    known: set[str] = set()
+    frame = _build_frame(error)
+    registry = frame.f_locals.get('registry') if frame is not None else None
+    while registry is not None:
+        known |= set(registry.module_dict)
+        registry = registry.parent
+    return (f'unknown type {name!r} among the {kind}s of scope {scope!r}; '
+            f'{_close(name, sorted(known))}')
+
+
+def _describe_wrong_argument(error: TypeError) -> str | None:
+    match = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+    frame = _build_frame(error)
+    if match is None or frame is None or not inspect.isclass(frame.f_locals.get('obj_cls')):
+        return None
+    cls = frame.f_locals['obj_cls']
+    known = [name for name in inspect.signature(cls).parameters if name not in ('args', 'kwargs')]
+    return (f'{cls.__name__} has no argument {match.group(1)!r}; '
+            f'{_close(match.group(1), known)}')
+
+
+def _from_worker(text: str) -> str | None:
+    """The message of an exception that a data-loader worker passed on with its traceback."""
+    if 'in DataLoader worker process' not in text:
+        return None
+    _, _, message = text.rpartition('\n  File ')
+    found = re.search(r'^(?:[\w.]+): (.*)', message, re.MULTILINE | re.DOTALL)
+    return found.group(1).strip() if found else None
+
+
+def describe_error(error: BaseException) -> str | None:
+    """Say what a user did wrong in one sentence.
+
+    Args:
+        error: An exception, with its traceback.
+
+    Returns:
+        The sentence, or None if the exception looks like a bug, whose traceback is worth more.
+    """
+    if isinstance(error, _OUR_ERRORS) and not isinstance(error, _USER_ERRORS):
+        frames = _frames(error.__traceback__)
+        raised_in = frames[-1].f_code.co_filename if frames else ''
+        if not any(package in raised_in for package in _OUR_PACKAGES):
+            return None
+    elif not isinstance(error, _USER_ERRORS):
+        return None
+    text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
+    sentence = _from_worker(text)
+    if sentence is None and isinstance(error, KeyError):
+        sentence = _describe_unknown_type(error)
+        if sentence is None and ' ' not in text:
+            sentence = f'key {text!r} is missing'
+    if sentence is None and isinstance(error, TypeError):
+        sentence = _describe_wrong_argument(error)
+    sentence = ' '.join((sentence or text or type(error).__name__).split())
+    return sentence
+
+
+@contextlib.contextmanager
+def one_sentence_errors(log_dir: str | None = None, show_traceback: bool = False) -> Iterator[None]:
+    """End the process with one sentence on stderr where the user is to blame.
+
+    Args:
+        log_dir: Folder that gets the full traceback as ``error.log``, if it exists by then.
+        show_traceback: Let every exception through, for debugging.
+    """
+    try:
+        yield
+    except Exception as error:
+        sentence = None if show_traceback else describe_error(error)
+        if sentence is None:
+            raise
+        where = ''
+        if log_dir is not None and Path(log_dir).is_dir():
+            log = Path(log_dir) / 'error.log'
+            log.write_text(traceback.format_exc(), encoding='utf-8')
+            where = f' [traceback: {log}]'
+        print(f'error: {sentence}{where}', file=sys.stderr, flush=True)
+        sys.exit(1)
+
+
+@contextlib.contextmanager
+def clean_interrupt(advice: str) -> Iterator[None]:
+    """Leave by Ctrl-C or SIGTERM in good order: workers are ended, one line says how to go on.
+
+    Args:
+        advice: What to do next; printed after the word that the run was interrupted.
+    """
+    def stop(signum, frame):
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        print(f'interrupted: {advice}', file=sys.stderr, flush=True)
+        sys.exit(130)
+    finally:
+        signal.signal(signal.SIGTERM, previous)

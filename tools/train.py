@@ -1,0 +1,111 @@
+"""Train any config of this package, on one CPU, one GPU or many ranks.
+
+    python tools/train.py CONFIG --cfg-options data_root=...
+    bash tools/dist_train.sh CONFIG GPUS
+"""
+import argparse
+import os
+import sys
+from pathlib import Path
+
+# Idle threads sleep instead of spinning. OpenMP reads this once, when torch is loaded.
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+# A checkout runs without being installed.
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description='Train a model from a config.')
+    parser.add_argument('config', help='path of the config file')
+    parser.add_argument('--work-dir', help='folder for logs and checkpoints (default: the '
+                        "config's work_dir, or work_dirs/<name of the config>)")
+    parser.add_argument('--resume', nargs='?', const='auto', metavar='CHECKPOINT',
+                        help='go on from this checkpoint, or, without one or with "auto", from '
+                        'the newest whole one in the work dir')
+    parser.add_argument('--amp', action='store_true',
+                        help='mixed precision (bfloat16 on a CPU)')
+    parser.add_argument('--auto-scale-lr', action='store_true',
+                        help='scale the learning rate by the real batch size over the config\'s '
+                        'auto_scale_lr.base_batch_size')
+    parser.add_argument('--cfg-options', nargs='+', default=[], metavar='KEY=VALUE',
+                        help='override config values: key=value, nested.key=value, '
+                        'key="[a,b]", list.0.key=value')
+    parser.add_argument('--allow-new-keys', action='store_true',
+                        help='let --cfg-options add keys that nothing is known to read')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how several processes were started')
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0,
+                        help='set by old launchers')
+    parser.add_argument('--traceback', action='store_true',
+                        help='show the full traceback of every error')
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def load_config(args: argparse.Namespace):
+    """Read the config and merge everything that the command line says into it."""
+    from dcglr_mm.engine.config_loading import load_config_with_overrides
+    from dcglr_mm.engine.launch import enable_amp, prepare_launcher
+
+    cfg = load_config_with_overrides(args.config, args.cfg_options, args.allow_new_keys)
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise ValueError('--auto-scale-lr: the config has no auto_scale_lr.base_batch_size')
+        cfg.auto_scale_lr.enable = True
+    prepare_launcher(cfg, args.launcher)
+    return cfg
+
+
+def choose_start(cfg, resume: str | None) -> None:
+    """Set what the run starts from: a checkpoint to resume, weights, or nothing."""
+    from mmengine.logging import print_log
+
+    from dcglr_mm.engine.resume import check_checkpoint, find_checkpoint_to_resume
+
+    if resume == 'auto' or (resume is None and cfg.get('resume') and not cfg.get('load_from')):
+        checkpoint, problems = find_checkpoint_to_resume(cfg.work_dir)
+        for problem in problems:
+            print_log(f'passed over: {problem}', level='WARNING')
+        if checkpoint is None:
+            print_log(f'--resume: no checkpoint in {cfg.work_dir} yet, training starts afresh')
+        cfg.resume = checkpoint is not None
+        cfg.load_from = checkpoint
+    elif resume is not None:
+        check_checkpoint(resume, to_resume=True)
+        cfg.resume, cfg.load_from = True, resume
+    elif cfg.get('load_from'):
+        check_checkpoint(cfg.load_from, to_resume=bool(cfg.get('resume')))
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)  # before the heavy imports, so that --help is instant
+    from dcglr_mm.engine.runtime import tune_cpu
+    from dcglr_mm.engine.user_errors import clean_interrupt, one_sentence_errors
+
+    settings = tune_cpu()
+    with one_sentence_errors(show_traceback=args.traceback):
+        cfg = load_config(args)
+    again = f'the last whole checkpoint stays in {cfg.work_dir}; go on with --resume'
+    with clean_interrupt(again), one_sentence_errors(cfg.work_dir, args.traceback):
+        choose_start(cfg, args.resume)
+
+        from mmengine.registry import RUNNERS
+        from mmengine.runner import Runner
+
+        from dcglr_mm.engine.atomic_backend import use_atomic_writes
+
+        use_atomic_writes()
+        runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+        runner.logger.info(settings)
+        runner.train()
+
+
+if __name__ == '__main__':
+    main()
