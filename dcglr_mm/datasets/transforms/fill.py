@@ -16,9 +16,9 @@ def subsample(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndar
         ValueError: There are fewer points than ``num``.
     """
     if len(points) < num:
-        raise ValueError(f'a crop of {len(points)} points cannot be down-sampled to {num}; choose '
+        raise ValueError(f'a view of {len(points)} points cannot be down-sampled to {num}; choose '
                          "fill='interpolate' or 'repeat', or a smaller view")
-    return points[rng.permutation(len(points))[:num]]
+    return points.take(rng.permutation(len(points))[:num], axis=0)
 
 
 def repeat(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
@@ -26,7 +26,7 @@ def repeat(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray
     if len(points) >= num:
         return subsample(points, num, rng)
     extra = rng.integers(len(points), size=num - len(points))
-    return np.concatenate([points, points[extra]])
+    return np.concatenate([points, points.take(extra, axis=0)])
 
 
 def interpolate(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
@@ -41,9 +41,12 @@ def interpolate(points: np.ndarray, num: int, rng: np.random.Generator) -> np.nd
     while len(points) < num:
         chosen = rng.permutation(len(points))[:num - len(points)]
         k = min(_NUM_NEIGHBORS, len(points))
-        tree = cKDTree(points[:, :3], balanced_tree=False, compact_nodes=False)
-        _, neighbors = tree.query(points[chosen, :3], k=np.arange(1, k + 1))  # (M, k)
-        new = points[neighbors].mean(axis=1, dtype=np.float32)  # (M, C)
+        xyz = points[:, :3].astype(np.float64)
+        tree = cKDTree(xyz, balanced_tree=False)  # built in half the time, queried as fast
+        _, neighbors = tree.query(xyz.take(chosen, axis=0), k=k)
+        neighbors = neighbors.reshape(-1, k).T  # (k, M)
+        new = np.add.reduce(points.take(neighbors, axis=0), axis=0)  # (M, C)
+        new /= np.float32(k)
         points = np.concatenate([points, new])
     return points
 

@@ -8,15 +8,17 @@ try:
 except ImportError:
     fpsample = None
 
-# Leaves of fpsample's tree hold about N / 2**height points; 5 was the fastest from 512 to 4096 points.
-_TREE_HEIGHT = 5
+
+def _tree_height(num_points: int) -> int:
+    # Buckets of fpsample's tree, 2**height in all: the fastest of 1 to 7 at 512 to 40,000 points.
+    return 3 if num_points <= 2048 else 5
 
 
 def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int = 0) -> np.ndarray:
-    """Indices of the farthest-point sample that begins at ``start``, in the order of choice.
+    """Farthest-point sample that begins at a given point.
 
-    Each next point is the one with the largest distance to its nearest chosen point (ties: the lowest
-    index). The order is nested: its first m entries are the sample of size m.
+    Each next point is the one with the largest distance to its nearest chosen point; ties go to the
+    lowest index. The order is nested: its first m entries are the sample of size m.
 
     Args:
         xyz: Coordinates (N, 3).
@@ -24,9 +26,9 @@ def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int = 0) -> 
         start: Index of the first point.
 
     Returns:
-        int64 (num_samples,), all different unless points coincide.
+        int64 (num_samples,) in the order of choice, all different.
     """
-    x, y, z = np.ascontiguousarray(np.asarray(xyz, dtype=np.float32).T[:3])  # (N,) each
+    x, y, z = np.asarray(xyz, dtype=np.float32).T[:3].copy()  # (N,) each, contiguous
     nearest = np.full(len(x), np.inf, dtype=np.float32)  # (N,)
     squared, delta = np.empty_like(x), np.empty_like(x)
     order = np.empty(num_samples, dtype=np.int64)
@@ -40,6 +42,7 @@ def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int = 0) -> 
             np.multiply(delta, delta, out=delta)
             np.add(squared, delta, out=squared)
         np.minimum(nearest, squared, out=nearest)
+        nearest[index] = -1  # not again, even where all that is left coincides with chosen points
         index = nearest.argmax()
     return order
 
@@ -48,22 +51,23 @@ def random_farthest_point_sample(xyz: np.ndarray, num_samples: int,
                                  rng: np.random.Generator) -> np.ndarray:
     """Farthest-point sample that begins at a uniformly random point, by the fastest exact route.
 
+    With the ``fpsample`` package that is the k-d tree of QuickFPS. It counts its start in the order of
+    its own tree, a permutation of the points, so a uniform number still starts at a uniform point,
+    but not at the point of that index. Hence one generator state gives one sample on all machines
+    with ``fpsample``, and another, equally exact one where the package is missing.
+
     Args:
         xyz: Coordinates (N, 3).
         num_samples: Number of points to choose, 1 to N.
         rng: Draws the start: one integer, whichever route is taken.
 
     Returns:
-        int64 (num_samples,) in the order of choice.
-
-    With the ``fpsample`` package the k-d tree of QuickFPS is used. It counts its start in the order of
-    its own tree, which is a permutation of the points: a uniform number still starts at a uniform
-    point, but not at the point of that index. So the same generator state gives the same sample on
-    every machine that has ``fpsample``, and another, equally exact one where it is missing.
+        int64 (num_samples,) in the order of choice; all different, unless points coincide.
     """
     start = int(rng.integers(len(xyz)))
-    if fpsample is None or len(xyz) < 2 ** _TREE_HEIGHT:
+    height = _tree_height(len(xyz))
+    if fpsample is None or len(xyz) < 2 ** height:
         return farthest_point_sample(xyz, num_samples, start)
     xyz = np.ascontiguousarray(xyz[:, :3], dtype=np.float32)
-    order = fpsample.bucket_fps_kdline_sampling(xyz, num_samples, _TREE_HEIGHT, start_idx=start)
-    return np.asarray(order, dtype=np.int64)
+    order = fpsample.bucket_fps_kdline_sampling(xyz, num_samples, height, start_idx=start)
+    return order.astype(np.int64)

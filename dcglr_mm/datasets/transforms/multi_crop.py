@@ -54,7 +54,8 @@ class MultiCrop(PointTransform):
     float32; a kind of zero views is absent. ``points`` stay as they are.
 
     View sizes follow from N. Clouds of different N in one batch do not stack: put ``SamplePoints``
-    first, or set ``global_points``, ``local_points`` and ``resolution_points``.
+    first, or set ``global_points``, ``local_points`` and ``resolution_points``. ``collate_clouds``
+    says so, with the counts, when it happens.
     """
 
     def __init__(self, num_global: int = 2, global_ratio: Sequence[float] = (0.7, 1.0),
@@ -94,16 +95,16 @@ class MultiCrop(PointTransform):
                       for _ in range(self.num_local)],
             'resolution': [self._resolution_view(points, rng) for _ in range(self.num_resolution)],
         }
-        return {**results, 'views': {kind: np.stack(v) for kind, v in views.items() if v}}
+        return {**results, 'views': {kind: _stack(kind, v) for kind, v in views.items() if v}}
 
     def _crop_view(self, points: np.ndarray, ratio: tuple[float, float], size: int | None,
                    rng: np.random.Generator) -> np.ndarray:
         before, after = self.augmentation
-        if size is None:
-            size = ratio_count(ratio[self.fill != 'subsample'], len(points))
         points = _apply(before, points, rng)
+        if size is None:
+            size = ratio_count(ratio[0] if self.fill == 'subsample' else ratio[1], len(points))
         num = ratio_count(rng.uniform(*ratio), len(points))
-        view = points[nearest_region(points, int(rng.integers(len(points))), num)]
+        view = points.take(nearest_region(points, int(rng.integers(len(points))), num), axis=0)
         view = FILLS[self.fill](_apply(after, view, rng), size, rng)
         return self._shuffled(view, rng)
 
@@ -111,14 +112,23 @@ class MultiCrop(PointTransform):
         before, after = self.resolution_augmentation
         points = _apply(before, points, rng)
         num = ratio_count(self.resolution_ratio, len(points))
-        view = points[random_farthest_point_sample(points[:, :3], num, rng)]
+        view = points.take(random_farthest_point_sample(points, num, rng), axis=0)
         view = _apply(after, view, rng)
         if self.resolution_points is not None:
             view = FILLS[self.fill](view, self.resolution_points, rng)
         return self._shuffled(view, rng)
 
     def _shuffled(self, view: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return view[rng.permutation(len(view))] if self.shuffle else view
+        return view.take(rng.permutation(len(view)), axis=0) if self.shuffle else view
+
+
+def _stack(kind: str, views: list[np.ndarray]) -> np.ndarray:
+    shapes = sorted({view.shape for view in views})
+    if len(shapes) > 1:
+        raise ValueError(f'MultiCrop: the {kind} views of one cloud differ in shape, {shapes}; '
+                         f'transforms in augment that change the number of points need a fixed '
+                         f'{kind}_points')
+    return np.stack(views)
 
 
 def _check_points(name: str, value: int | None) -> int | None:
@@ -147,5 +157,8 @@ def _split_augment(name: str, augment: Sequence | None) -> tuple[list[Callable],
 
 def _apply(transforms: list[Callable], points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     for transform in transforms:
-        points = transform(dict(points=points, rng=rng))['points']
-    return points
+        if getattr(type(transform), 'transform', None) is PointTransform.transform:
+            points = transform.augment(points, rng)  # its dict and checks are settled already
+        else:
+            points = transform(dict(points=points, rng=rng))['points']
+    return np.asarray(points, dtype=np.float32)

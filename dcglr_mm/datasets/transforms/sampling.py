@@ -22,7 +22,8 @@ class SamplePoints(PointTransform):
             draws without replacement, ``'fps'`` is exact farthest-point sampling.
         allow_repeat: What to do with a cloud that is too small: False is an error; True keeps each
             point and repeats some, in turn for ``'first'``, at random otherwise.
-        fps_start: First point of ``'fps'``; None draws it.
+        fps_start: Index of the first point of ``'fps'``. None draws it, which lets the much faster
+            k-d tree of the ``fpsample`` package be used where it is installed.
 
     Raises:
         ValueError: When applied to a cloud of fewer points and ``allow_repeat`` is False.
@@ -50,13 +51,13 @@ class SamplePoints(PointTransform):
         if self.method == 'first':
             return points[:self.num_points].copy()
         if self.method == 'random':
-            return points[rng.permutation(len(points))[:self.num_points]]
+            return points.take(rng.permutation(len(points))[:self.num_points], axis=0)
         if self.fps_start is None:
-            return points[random_farthest_point_sample(points[:, :3], self.num_points, rng)]
+            return points[random_farthest_point_sample(points, self.num_points, rng)]
         if self.fps_start >= len(points):
             raise ValueError(f'SamplePoints: fps_start is {self.fps_start}, but the cloud has '
                              f'{len(points)} points')
-        return points[farthest_point_sample(points[:, :3], self.num_points, self.fps_start)]
+        return points[farthest_point_sample(points, self.num_points, self.fps_start)]
 
     def _repeated(self, found: int, rng: np.random.Generator) -> np.ndarray:
         if self.method == 'first':
@@ -70,7 +71,7 @@ class ShufflePoints(PointTransform):
     """Puts the points into a random order."""
 
     def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return points[rng.permutation(len(points))]
+        return points.take(rng.permutation(len(points)), axis=0)
 
 
 @TRANSFORMS.register_module()

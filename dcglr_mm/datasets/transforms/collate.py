@@ -1,0 +1,47 @@
+"""Batching of packed samples with an error that names what does not fit."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch.utils.data import default_collate
+
+from dcglr_mm.registry import FUNCTIONS
+
+
+@FUNCTIONS.register_module()
+def collate_clouds(samples: Sequence[dict]) -> dict:
+    """Torch's default_collate for the output of PackInputs, after a check that the clouds stack.
+
+    Args:
+        samples: Dicts with ``inputs`` (tensors by name) and ``data_samples``.
+
+    Returns:
+        The same dict with a batch axis in front of every tensor and ints as int64 tensors (B,).
+
+    Raises:
+        ValueError: Samples of the batch differ in shape or in what they hold.
+    """
+    first = samples[0]
+    for sample in samples[1:]:
+        for part in ('inputs', 'data_samples'):
+            if sample[part].keys() != first[part].keys():
+                raise ValueError(f'{part} of {_name(sample)} holds {sorted(sample[part])}, that of '
+                                 f'{_name(first)} {sorted(first[part])}; a batch needs the same keys')
+        for key, tensor in sample['inputs'].items():
+            if tensor.shape != first['inputs'][key].shape:
+                raise ValueError(_shape_message(key, first, sample))
+    return default_collate(list(samples))
+
+
+def _shape_message(key: str, first: dict, sample: dict) -> str:
+    shapes = [tuple(torch.as_tensor(s['inputs'][key]).shape) for s in (first, sample)]
+    return (f'inputs[{key!r}] has shape {shapes[0]} in {_name(first)} and {shapes[1]} in '
+            f'{_name(sample)}; clouds of one batch need one number of points: put '
+            "dict(type='SamplePoints', num_points=...) before MultiCrop or PackInputs, or give "
+            'MultiCrop fixed global_points, local_points and resolution_points')
+
+
+def _name(sample: dict) -> str:
+    index = sample['data_samples'].get('sample_idx')
+    return 'a sample' if index is None else f'sample {int(index)}'
