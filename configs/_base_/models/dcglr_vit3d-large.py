@@ -1,0 +1,7 @@
+model = dict(
+    type='DCGLR',
+    backbone=dict(type='ViT3D', embed_dims=512, depth=8, num_heads=8, mlp_ratio=2),
+    projector=dict(type='Projector', out_channels=512),
+    loss=dict(type='DistillationLoss', teacher_temperature=0.04, student_temperature=0.1),
+    center_rate=0.9,
+    teacher_lambda=0.996)
