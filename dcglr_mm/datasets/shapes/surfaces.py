@@ -89,7 +89,7 @@ def torus(major: float, minor: float, center: Sequence[float] = (0.0, 0.0, 0.0),
 def sweep(path: Sequence[Sequence[float]], radius: float | Sequence[float],
           normal: Sequence[float], segments: int = 8, squash: float = 1.0,
           closed: bool = False) -> Mesh:
-    """A tube along a path.
+    """A solid tube along a path.
 
     Args:
         path: (M, 3) centre line.
@@ -100,6 +100,30 @@ def sweep(path: Sequence[Sequence[float]], radius: float | Sequence[float],
         closed: The path runs back to its first point; otherwise both ends are capped.
     """
     path = np.asarray(path, dtype=np.float64)
+    rings = np.broadcast_to(radius, len(path))[:, None, None] * _rings(path, normal, segments,
+                                                                       squash, closed)
+    points = path[:, None] + rings
+    return grid(points, wrap_rows=True, wrap_columns=True) if closed else loft(points)
+
+
+def tube(path: Sequence[Sequence[float]], radii: tuple[float, float], normal: Sequence[float],
+         segments: int = 12) -> Mesh:
+    """A hollow tube along a path: an outer and an inner wall, joined by flat rings at both ends.
+
+    Args:
+        path: (M, 3) centre line.
+        radii: Of the outer and the inner wall.
+        normal: As in :func:`sweep`.
+    """
+    path = np.asarray(path, dtype=np.float64)
+    rings = _rings(path, normal, segments)
+    outer, inner = (path[:, None] + radius * rings for radius in radii)
+    return grid(np.concatenate([outer, inner[::-1]]), wrap_rows=True, wrap_columns=True)
+
+
+def _rings(path: np.ndarray, normal: Sequence[float], segments: int, squash: float = 1.0,
+           closed: bool = False) -> np.ndarray:
+    """(M, segments, 3) unit circles at right angles to a path, each about the origin."""
     if closed:
         tangent = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
     else:
@@ -109,10 +133,7 @@ def sweep(path: Sequence[Sequence[float]], radius: float | Sequence[float],
     side = _unit(np.cross(tangent, np.asarray(normal, dtype=np.float64)))
     over = _unit(np.cross(side, tangent))
     ring = circle(segments)
-    ring = ring[:, :1] * side[:, None] + (squash * ring[:, 1:]) * over[:, None]  # (M, S, 3)
-    ring = ring * np.broadcast_to(radius, len(path))[:, None, None]
-    points = path[:, None] + ring
-    return grid(points, wrap_rows=True, wrap_columns=True) if closed else loft(points)
+    return ring[:, :1] * side[:, None] + (squash * ring[:, 1:]) * over[:, None]
 
 
 def arc(radius: float | Sequence[float], start: float, stop: float,
