@@ -52,7 +52,8 @@ class PointCloudDataset(BaseDataset):
     Randomness: with an epoch announced by :meth:`set_epoch` and a seed, the generator of an item is
     ``default_rng([seed, epoch, idx])``, the same for any number of workers and after a resume.
     Without either, it is drawn from NumPy's global state, which MMEngine seeds in each worker. In
-    test mode it is ``default_rng([seed or 0, idx])``, so every epoch sees the same items.
+    test mode it is ``default_rng([seed or 0, idx])`` with the data set's own seed: every epoch sees the
+    same items.
 
     Args:
         data_root: Folder of the data.
@@ -149,7 +150,7 @@ class PointCloudDataset(BaseDataset):
     def prepare_data(self, idx: int) -> Any:
         """Read and check the idx-th cloud and pass it through the pipeline."""
         info = self.get_data_info(idx)
-        results = {'points': check_cloud(self.read_points(info), self.describe(info)),
+        results = {'points': check_cloud(self.read_points(info), lambda: self.describe(info)),
                    'sample_idx': info['sample_idx'],
                    'rng': self._make_rng(info['sample_idx'])}
         if 'gt_label' in info:
@@ -181,10 +182,10 @@ class PointCloudDataset(BaseDataset):
         self._metainfo['classes'] = tuple(self._metainfo['classes'])
 
     def _make_rng(self, idx: int) -> np.random.Generator:
+        if self.test_mode:
+            return np.random.default_rng([self.seed or 0, idx])
         epoch, run_seed = self._state.get()
         seed = self.seed if self.seed is not None else run_seed
-        if self.test_mode:
-            return np.random.default_rng([seed or 0, idx])
         if epoch is None or seed is None:
             return np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint64))
         return np.random.default_rng([seed, epoch, idx])

@@ -81,6 +81,11 @@ class CloudStore:
     def __len__(self) -> int:
         return len(self._ends)
 
+    @property
+    def counts(self) -> np.ndarray:
+        """Number of points of each cloud, array (M,)."""
+        return np.diff(self._ends, prepend=0)
+
     def __getitem__(self, row: int) -> np.ndarray:
         """Read a cloud, read-only array (N, columns)."""
         return self.points.read(int(self._ends[row - 1]) if row else 0, int(self._ends[row]))

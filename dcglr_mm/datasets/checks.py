@@ -1,5 +1,5 @@
 """Checks of user data that end in one clear sentence."""
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -7,13 +7,14 @@ import numpy as np
 _LISTED = 12  # entries of a folder that an error names before it stops
 
 
-def check_cloud(points: np.ndarray, where: str) -> np.ndarray:
+def check_cloud(points: np.ndarray, where: str | Callable[[], str]) -> np.ndarray:
     """Give ``points`` as a new float32 array, or say what is wrong with the cloud.
 
     Args:
         points: A cloud of shape (N, C): N >= 1 points, C >= 3 columns that begin with xyz, any
             real type.
-        where: What the error calls the cloud, for example ``'train0.h5, row 7'``.
+        where: What the error calls the cloud, for example ``'train0.h5, row 7'``, or a function
+            that says so if there is an error.
 
     Returns:
         The cloud as a float32 array of its own memory, shape (N, C).
@@ -25,20 +26,24 @@ def check_cloud(points: np.ndarray, where: str) -> np.ndarray:
     """
     points = np.asarray(points)
     if points.dtype.kind not in 'fiu':
-        raise TypeError(f'{where}: a cloud holds real numbers, found values of type '
+        raise TypeError(f'{_name(where)}: a cloud holds real numbers, found values of type '
                         f'{points.dtype}.')
     if points.ndim != 2 or points.shape[1] < 3:
-        raise ValueError(f'{where}: a cloud has shape (points, columns) with at least 3 columns '
-                         f'(x, y, z), found {points.shape}.')
+        raise ValueError(f'{_name(where)}: a cloud has shape (points, columns) with at least 3 '
+                         f'columns (x, y, z), found {points.shape}.')
     if len(points) == 0:
-        raise ValueError(f'{where}: the cloud is empty, it has no points.')
+        raise ValueError(f'{_name(where)}: the cloud is empty, it has no points.')
     with np.errstate(over='ignore'):  # a float64 beyond float32 becomes inf, and is reported below
         cloud = np.array(points, dtype=np.float32)
     if not np.isfinite(cloud).all():
         bad = np.flatnonzero(~np.isfinite(cloud).all(axis=1))
-        raise ValueError(f'{where}: {len(bad)} of {len(cloud)} points are NaN or infinite, the '
-                         f'first is point {bad[0]} ({cloud[bad[0]].tolist()}).')
+        raise ValueError(f'{_name(where)}: {len(bad)} of {len(cloud)} points are NaN or infinite, '
+                         f'the first is point {bad[0]} ({cloud[bad[0]].tolist()}).')
     return cloud
+
+
+def _name(where: str | Callable[[], str]) -> str:
+    return where() if callable(where) else where
 
 
 def check_labels(labels: Sequence[int] | np.ndarray, classes: Sequence[str], where: str) -> None:

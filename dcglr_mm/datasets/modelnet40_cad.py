@@ -1,10 +1,12 @@
 """ModelNet40 as text files of 10,000 points with normals (``modelnet40_normal_resampled``)."""
+import logging
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
 import numpy as np
+from mmengine.logging import print_log
 
 from ..registry import DATASETS
 from .base import PointCloudDataset
@@ -66,6 +68,7 @@ class ModelNet40CAD(PointCloudDataset):
                              dtype=np.dtype(np.float32), entries=_file_states(root, files),
                              read=lambda start: _read_files(root, files[start:]))
         self._clouds = open_cache(source, self.cache_dir)
+        _warn_of_short_shapes(root, files, self._clouds.counts)
         labels = {name: label for label, name in enumerate(self.metainfo['classes'])}
         return [{'file': file, 'row': row, 'gt_label': labels[name]}
                 for row, (file, name) in enumerate(zip(files, classes))]
@@ -126,6 +129,16 @@ def _class_of(shape: str, classes: tuple[str, ...], file_list: Path) -> str:
         raise ValueError(f'{file_list}: {shape!r} belongs to class {match[1]!r}, which is not one '
                          f'of the {len(classes)} classes of the class list.')
     return match[1]
+
+
+def _warn_of_short_shapes(root: Path, files: list[str], counts: np.ndarray) -> None:
+    """A file cut at the end of a line is well-formed; only its fellows show that points miss."""
+    short = np.flatnonzero(counts < counts.max())
+    if len(short):
+        print_log(f'{len(short)} of {len(counts)} shapes have fewer than the usual '
+                  f'{counts.max()} points, the first is {root / files[short[0]]} with '
+                  f'{counts[short[0]]}; is the archive unpacked whole?', logger='current',
+                  level=logging.WARNING)
 
 
 def _file_states(root: Path, files: list[str]) -> list[str]:
