@@ -7,8 +7,9 @@ from .knn import cosine_neighbours
 def covariance_eigenvalues(features: np.ndarray) -> np.ndarray:
     """Return the eigenvalues of the feature covariance, (D,) float64, largest first.
 
-    The covariance is the biased one (division by M). It is never formed: the eigenvalues are the
-    squared singular values of the centred features over M, the missing ones zero if M < D.
+    The covariance is the biased one (division by M). Eigenvalues are those of the smaller of the
+    covariance and the Gram matrix of the centred features, the missing ones zero if M < D. What
+    float64 cannot tell from zero is zero.
 
     Raises:
         ValueError: Features that are not (M, D), M >= 1, or not finite.
@@ -18,10 +19,15 @@ def covariance_eigenvalues(features: np.ndarray) -> np.ndarray:
         raise ValueError(f'expected features (M, D), not empty, found shape {features.shape}')
     if not np.isfinite(features).all():
         raise ValueError('the features have NaN or infinite values; their spectrum is undefined')
+    samples, dims = features.shape
     centred = features - features.mean(axis=0)
-    singular = np.linalg.svd(centred, compute_uv=False)
-    eigenvalues = np.zeros(features.shape[1])
-    eigenvalues[:len(singular)] = singular**2 / len(features)
+    gram = centred.T @ centred if dims <= samples else centred @ centred.T
+    found = np.linalg.eigvalsh(gram)[::-1] / samples
+    # Rounding: of the eigenvalue solver, and of the mean's subtraction where all rows are equal.
+    eps, size = np.finfo(np.float64).eps, max(samples, dims)
+    noise = eps * size * found[0] + eps**2 * size * np.sum(features**2) / samples
+    eigenvalues = np.zeros(dims)
+    eigenvalues[:len(found)] = np.where(found > noise, found, 0)
     return eigenvalues
 
 

@@ -39,7 +39,7 @@ class MeanBackbone(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.norm = nn.BatchNorm1d(3, eps=0.0)
+        self.norm = nn.BatchNorm1d(3, eps=1e-12)
 
     def forward(self, points: Tensor) -> Tensor:
         return self.norm(points[..., :3].mean(dim=1))
