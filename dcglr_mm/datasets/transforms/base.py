@@ -1,18 +1,16 @@
 """What every point-cloud transform shares: the call, the cloud, the random generator."""
 from __future__ import annotations
 
-from abc import ABC
-
 import numpy as np
 
 
-class PointTransform(ABC):
+class PointTransform:
     """Base of the transforms: takes a results dict and returns a new one.
 
-    A transform reads ``results['points']`` (float (N, C), xyz first, extra channels after), draws from
-    ``results['rng']`` alone and returns a new dict whose ``points`` are a new float32 array: the
-    caller's dict and arrays stay as they were. It holds its settings only, so it pickles and gives the
-    same result in every worker for the same generator state.
+    A transform reads ``results['points']`` (float (N, C), xyz first, extra channels after), draws
+    from ``results['rng']`` alone and returns a new dict whose ``points`` are a new float32 array:
+    the caller's dict and arrays stay as they were. It holds its settings only, so it pickles and
+    gives the same result in every worker for the same generator state.
 
     Most transforms implement :meth:`augment`. One that changes other keys overrides
     :meth:`transform`.
@@ -47,7 +45,8 @@ class PointTransform(ABC):
         """The sample's generator, or a fresh one with entropy of its own where there is none."""
         rng = results.get('rng')
         if rng is None:
-            # A generator kept in the module would be copied by fork, and all workers would draw alike.
+            # A generator kept in the module would be copied by fork, and all workers would draw
+            # alike.
             return np.random.default_rng()
         if not isinstance(rng, np.random.Generator):
             raise TypeError(

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from numbers import Integral, Real
 
 
-def check_number(name: str, value: float, *, low: float = -math.inf, high: float = math.inf) -> float:
+def check_number(name: str, value: float, *, low: float = -math.inf,
+                 high: float = math.inf) -> float:
     """Returns ``value`` as a float after checking that it is finite and in [low, high]."""
     if isinstance(value, bool) or not isinstance(value, Real):
         raise TypeError(f'{name} is {value!r}; expected a number')

@@ -27,7 +27,8 @@ def collate_clouds(samples: Sequence[dict]) -> dict:
         for part in ('inputs', 'data_samples'):
             if sample[part].keys() != first[part].keys():
                 raise ValueError(f'{part} of {_name(sample)} holds {sorted(sample[part])}, that of '
-                                 f'{_name(first)} {sorted(first[part])}; a batch needs the same keys')
+                                 f'{_name(first)} {sorted(first[part])}; a batch needs one set of '
+                                 'keys')
         for key, tensor in sample['inputs'].items():
             if tensor.shape != first['inputs'][key].shape:
                 raise ValueError(_shape_message(key, first, sample))

@@ -23,7 +23,7 @@ def subsample(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndar
 
 def repeat(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
     """All points once and random points again, (num, C)."""
-    if len(points) >= num:
+    if len(points) > num:
         return subsample(points, num, rng)
     extra = rng.integers(len(points), size=num - len(points))
     return np.concatenate([points, points.take(extra, axis=0)])
@@ -32,11 +32,12 @@ def repeat(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray
 def interpolate(points: np.ndarray, num: int, rng: np.random.Generator) -> np.ndarray:
     """All points once and means of 4 neighbouring points, (num, C).
 
-    Each new point is the mean, over all channels, of a random point and its 3 nearest others (all of
-    them in a smaller cloud). No point serves twice; where more new points are needed than there
-    are points, the round is repeated on the cloud grown so far (lineage).
+    Each new point is the mean, over all channels, of a random point and its 3 nearest others (all
+    of them in a smaller cloud). No point serves twice; where more new points are needed than there
+    are points, the round is repeated on the cloud grown so far (lineage). Mean normals are not
+    brought back to length 1.
     """
-    if len(points) >= num:
+    if len(points) > num:
         return subsample(points, num, rng)
     while len(points) < num:
         chosen = rng.permutation(len(points))[:num - len(points)]

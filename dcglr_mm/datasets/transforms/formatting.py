@@ -15,9 +15,9 @@ from .base import PointTransform
 class PackInputs(PointTransform):
     """Packs a sample into ``inputs`` and ``data_samples``; torch's default_collate batches it.
 
-    ``inputs`` holds one float32 tensor a kind of view (``global`` (I, Ng, C) and so on) where MultiCrop
-    has made views, otherwise ``points`` (N, C). ``data_samples`` holds the ints ``sample_idx`` and
-    ``gt_label``, each where the sample has it.
+    ``inputs`` holds one float32 tensor a kind of view (``global`` (I, Ng, C) and so on) where
+    MultiCrop has made views, otherwise ``points`` (N, C). ``data_samples`` holds the ints
+    ``sample_idx`` and ``gt_label``, each where the sample has it.
 
     Args:
         keys: More keys of the results to put into ``data_samples``, arrays as tensors.

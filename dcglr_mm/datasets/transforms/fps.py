@@ -51,10 +51,10 @@ def random_farthest_point_sample(xyz: np.ndarray, num_samples: int,
                                  rng: np.random.Generator) -> np.ndarray:
     """Farthest-point sample that begins at a uniformly random point, by the fastest exact route.
 
-    With the ``fpsample`` package that is the k-d tree of QuickFPS. It counts its start in the order of
-    its own tree, a permutation of the points, so a uniform number still starts at a uniform point,
-    but not at the point of that index. Hence one generator state gives one sample on all machines
-    with ``fpsample``, and another, equally exact one where the package is missing.
+    With the ``fpsample`` package that is the k-d tree of QuickFPS. It counts its start in the order
+    of its own tree, a permutation of the points, so a uniform number still starts at a uniform
+    point, but not at the point of that index. Hence one generator state gives one sample on all
+    machines with ``fpsample``, and another, equally exact one where the package is missing.
 
     Args:
         xyz: Coordinates (N, 3).

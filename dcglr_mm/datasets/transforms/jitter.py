@@ -14,9 +14,10 @@ class RandomJitter(PointTransform):
     """Adds clipped Gaussian noise to the coordinates of every point.
 
     Args:
-        sigma: Standard deviation in the cloud's units. 0.01 is POS-BERT's (lineage) and STRL's value.
-        clip: Largest absolute value of the noise on one coordinate; None does not clip. 0.05 has the
-            same source.
+        sigma: Standard deviation in the cloud's units. 0.01 is POS-BERT's (lineage) and STRL's
+            value.
+        clip: Largest absolute value of the noise on one coordinate; None does not clip. 0.05 has
+            the same source.
     """
 
     def __init__(self, sigma: float = 0.01, clip: float | None = 0.05) -> None:

@@ -23,9 +23,9 @@ class MultiCrop(PointTransform):
     """Makes the views that DCGLR compares: crops by Eq. 4-5 and clouds of lower resolution.
 
     A global or local view is the ``ceil(ratio * N)`` points nearest to a random point of the cloud,
-    with a ratio drawn for each view. A resolution view is a farthest-point sample of the whole cloud
-    from a start of its own. Each view is augmented independently, brought to the fixed number of
-    points of its kind and shuffled, so that views of one kind stack.
+    with a ratio drawn for each view. A resolution view is a farthest-point sample of the whole
+    cloud from a start of its own. Each view is augmented independently, brought to the fixed number
+    of points of its kind and shuffled, so that views of one kind stack.
 
     Args:
         num_global: Number I of global crops (paper: 2).
@@ -34,24 +34,26 @@ class MultiCrop(PointTransform):
         local_ratio: Range of their ratios (paper: 0.2 to 0.5).
         num_resolution: Number of clouds of lower resolution (paper: 2).
         resolution_ratio: Share of the points that they keep (paper: half).
-        fill: How a crop reaches the fixed count. ``'interpolate'`` (lineage): ``ceil(max ratio * N)``
-            points, the missing ones means of 4 neighbours; ``'repeat'``: the same count, random
-            points again; ``'subsample'``: a random ``ceil(min ratio * N)`` of the crop's points.
+        fill: How a crop reaches the fixed count. ``'interpolate'`` (lineage): ``ceil(max ratio *
+            N)`` points, the missing ones means of 4 neighbours; ``'repeat'``: the same count,
+            random points again; ``'subsample'``: a random ``ceil(min ratio * N)`` of the crop's
+            points.
         augment: Transforms (configs or callables) of each view in order. The word ``'crop'`` marks
             where the view is cut: transforms before it see the whole cloud, those after it the
             view; without the word the cut comes first. None is the lineage's list: jitter
-            (0.01, clip 0.05), ``'crop'``, per-axis scale U(2/3, 3/2), shift U(-0.2, 0.2); no rotation.
-        resolution_augment: The same for resolution views (the cut is the farthest-point sample). None
-            uses ``augment``, as PROTOCOLS has one row for all views. POS-BERT's released code gives
-            them jitter, ``'crop'`` and ``RandomShift(1.0)`` without scale.
-        global_points: Fixed count of a global view instead of the one that ``fill`` says; larger crops
-            are down-sampled at random.
+            (0.01, clip 0.05), ``'crop'``, per-axis scale U(2/3, 3/2), shift U(-0.2, 0.2); no
+            rotation.
+        resolution_augment: The same for resolution views (the cut is the farthest-point sample).
+            None uses ``augment`` for all views. POS-BERT's released code gives them jitter,
+            ``'crop'`` and ``RandomShift(1.0)``, no scale.
+        global_points: Fixed count of a global view instead of the one that ``fill`` says; larger
+            crops are down-sampled at random.
         local_points: The same for local views.
         resolution_points: The same for resolution views.
         shuffle: Shuffle the points of each view.
 
-    Adds ``results['views']``: ``{'global': (I, Ng, C), 'local': (J, Nl, C), 'resolution': (R, Nr, C)}``,
-    float32; a kind of zero views is absent. ``points`` stay as they are.
+    Adds ``results['views']``, a dict of float32 arrays: ``'global'`` (I, Ng, C), ``'local'``
+    (J, Nl, C), ``'resolution'`` (R, Nr, C); a kind of zero views is absent. ``points`` stay.
 
     View sizes follow from N. Clouds of different N in one batch do not stack: put ``SamplePoints``
     first, or set ``global_points``, ``local_points`` and ``resolution_points``. ``collate_clouds``
@@ -141,8 +143,8 @@ def _split_augment(name: str, augment: Sequence | None) -> tuple[list[Callable],
         return [RandomJitter()], [RandomScale(), RandomShift()]
     augment = list(augment)
     if augment.count(CROP) > 1:
-        raise ValueError(f"MultiCrop: {name} has the word 'crop' {augment.count(CROP)} times; expected "
-                         'at most once')
+        raise ValueError(f"MultiCrop: {name} has the word 'crop' {augment.count(CROP)} times; "
+                         'expected at most once')
     cut = augment.index(CROP) if CROP in augment else -1
     built = []
     for item in augment[:max(cut, 0)] + augment[cut + 1:]:

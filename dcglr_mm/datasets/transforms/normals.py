@@ -24,7 +24,7 @@ def normal_slice(points: np.ndarray, normals: int) -> slice:
 
 
 def scale_normals(points: np.ndarray, normals: int, factor: np.ndarray) -> None:
-    """Follows a per-axis scale of the surface in place: inverse factors, the same length as before."""
+    """Follows a per-axis scale of the surface, in place: inverse factors, the length as before."""
     columns = normal_slice(points, normals)
     before = np.linalg.norm(points[:, columns], axis=1, keepdims=True)  # (N, 1)
     scaled = points[:, columns] / factor  # (N, 3)

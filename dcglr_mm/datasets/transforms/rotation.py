@@ -34,8 +34,8 @@ def axis_rotation(axis: str, angle: float) -> np.ndarray:
 def random_rotation(rng: np.random.Generator) -> np.ndarray:
     """Rotation matrix (3, 3) drawn uniformly (Haar measure) from SO(3).
 
-    A normalised vector of four Gaussians is a uniform unit quaternion, and quaternions map uniformly
-    onto rotations (Shoemake 1992).
+    A normalised vector of four Gaussians is a uniform unit quaternion, and quaternions map
+    uniformly onto rotations (Shoemake 1992).
     """
     w, x, y, z = quaternion = rng.standard_normal(4)
     s = 2 / (quaternion @ quaternion)
@@ -53,18 +53,19 @@ class RandomRotation(PointTransform):
     Args:
         axis: ``'x'``, ``'y'`` or ``'z'`` turns about that axis; ``'so3'`` draws uniformly from all
             rotations. ShapeNet and ModelNet40 stand on y, indoor scans on z.
-        angle: Range (low, high) in degrees of the uniform angle, or one number ``a`` for (-a, a). None
-            is (-180, 180). Only for an axis: ``'so3'`` has no angle to bound.
-        normals: First of three channels that hold normals and turn with the points; None where there
-            are none. Other channels are carried.
+        angle: Range (low, high) in degrees of the uniform angle, or one number ``a`` for (-a, a).
+            None is (-180, 180). Only for an axis: ``'so3'`` has no angle to bound.
+        normals: First of three channels that hold normals and turn with the points; None where
+            there are none. Other channels are carried.
     """
 
     def __init__(self, axis: str = 'so3', angle: Sequence[float] | float | None = None,
                  normals: int | None = None) -> None:
         self.axis = check_choice('RandomRotation: axis', axis, _AXES)
         if axis == 'so3' and angle is not None:
-            raise ValueError(f"RandomRotation: angle is {angle!r} with axis='so3', which is uniform "
-                             "over all rotations; leave angle out or name an axis 'x', 'y' or 'z'")
+            raise ValueError(f"RandomRotation: angle is {angle!r} with axis='so3', which is "
+                             "uniform over all rotations; leave angle out or name an axis 'x', "
+                             "'y' or 'z'")
         angle = 180.0 if angle is None else angle
         pair = (-angle, angle) if isinstance(angle, (int, float)) else angle
         self.angle = check_range('RandomRotation: angle', pair)

@@ -41,8 +41,8 @@ class SamplePoints(PointTransform):
         found = len(self.get_points(results))
         if found < self.num_points and not self.allow_repeat:
             name = f"sample {results['sample_idx']}" if 'sample_idx' in results else 'the cloud'
-            raise ValueError(f'SamplePoints: {name} has {found} points, {self.num_points} are asked '
-                             'for; lower num_points or set allow_repeat=True')
+            raise ValueError(f'SamplePoints: {name} has {found} points, {self.num_points} are '
+                             'asked for; lower num_points or set allow_repeat=True')
         return super().transform(results)
 
     def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -17,8 +17,8 @@ class RandomScale(PointTransform):
     """Multiplies the coordinates by random factors around the origin.
 
     Args:
-        scale: Range (low, high) of the uniform factor, low > 0. (2/3, 3/2) is POS-BERT's (lineage) and
-            the usual range of point-cloud classification.
+        scale: Range (low, high) of the uniform factor, low > 0. (2/3, 3/2) is POS-BERT's (lineage)
+            and the usual range of point-cloud classification.
         isotropic: One factor for the three axes instead of one each.
         normals: First of three channels that hold unit normals, None where there are none. A normal
             is divided by the factors and brought back to its length; other channels are carried.
@@ -50,8 +50,8 @@ class RandomShift(PointTransform):
     """Adds one random vector to the coordinates of all points.
 
     Args:
-        shift: Range (low, high) of the uniform offset of each axis in the cloud's units, or one number
-            ``s`` for (-s, s). 0.2 is POS-BERT's (lineage) value.
+        shift: Range (low, high) of the uniform offset of each axis in the cloud's units, or one
+            number ``s`` for (-s, s). 0.2 is POS-BERT's (lineage) value.
     """
 
     def __init__(self, shift: Sequence[float] | float = 0.2) -> None:
