@@ -45,14 +45,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def load_config(args: argparse.Namespace):
     """Read the config and merge everything that the command line says into it."""
-    from dcglr_mm.engine.config_loading import load_config_with_overrides
+    from dcglr_mm.engine.config_loading import load_config_with_overrides, set_work_dir
     from dcglr_mm.engine.launch import enable_amp, prepare_launcher
 
     cfg = load_config_with_overrides(args.config, args.cfg_options, args.allow_new_keys)
-    if args.work_dir is not None:
-        cfg.work_dir = args.work_dir
-    elif cfg.get('work_dir') is None:
-        cfg.work_dir = os.path.join('work_dirs', Path(args.config).stem)
+    set_work_dir(cfg, args.config, args.work_dir)
     if args.amp:
         enable_amp(cfg)
     if args.auto_scale_lr:

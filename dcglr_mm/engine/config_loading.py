@@ -67,6 +67,17 @@ def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
     cfg.merge_from_dict(options)
     if 'data_root' in options:
         spread_data_root(cfg, old_root, options['data_root'])
+    checkpoint_hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
+    if checkpoint_hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook'):
+        checkpoint_hook.type = 'dcglr_mm.SafeCheckpointHook'  # same arguments, atomic writes
     if any(key.startswith('custom_imports') for key in options):
         import_modules_from_strings(**cfg.custom_imports)
     return cfg
+
+
+def set_work_dir(cfg: Config, config_path: str, work_dir: str | None) -> None:
+    """Choose a run's folder: the command line's, else the config's, else one named after it."""
+    if work_dir is not None:
+        cfg.work_dir = work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(config_path).stem)

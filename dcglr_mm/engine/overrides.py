@@ -73,6 +73,30 @@ def _keys_allowed_in(path: list[str], node: Mapping) -> set[str] | None:
     return None
 
 
+def _explain_variable(cfg: Mapping, dotted: str, name: str) -> str:
+    """Why a variable of a config file cannot be overridden, and what to override instead."""
+    value = cfg[name]
+    places = []
+    if not isinstance(value, Mapping | list | tuple | bool | None):
+        places = [where for where, other in _leaves(cfg) if other == value and '.' in where]
+    instead = f'; set the places that may hold it: {", ".join(places[:8])}' if places else ''
+    return (f'--cfg-options {dotted}: {name!r} is a variable of the config file, used up when the '
+            f'file was read, so that changing it now would change nothing{instead}')
+
+
+def _leaves(node: object, where: str = ''):
+    """Yield (dotted path, value) of every value below `node` that is no container."""
+    if isinstance(node, Mapping):
+        items = node.items()
+    elif isinstance(node, list | tuple):
+        items = enumerate(node)
+    else:
+        yield where, node
+        return
+    for key, value in items:
+        yield from _leaves(value, f'{where}.{key}' if where else str(key))
+
+
 def _check_one(cfg: Mapping, dotted: str) -> None:
     node, path = cfg, []
     for key in dotted.split('.'):
@@ -89,6 +113,8 @@ def _check_one(cfg: Mapping, dotted: str) -> None:
             raise ValueError(
                 f'--cfg-options {dotted}: {where!r} is {node!r}, which has no key {key!r}')
         elif key in node:
+            if not path and key not in _TOP_LEVEL_KEYS:
+                raise ValueError(_explain_variable(cfg, dotted, key))
             node = node[key]
         else:
             allowed = _keys_allowed_in(path, node) if path else _TOP_LEVEL_KEYS
@@ -106,7 +132,8 @@ def check_overrides(cfg: Config, options: Mapping[str, object]) -> None:
     """Refuse ``--cfg-options`` that name a key nothing would read.
 
     A key passes if it is in the config, if it is an argument of the runner, or if it is an argument
-    of the class whose config it is added to.
+    of the class whose config it is added to. Variables of the config file do not: they were used
+    up when it was read.
 
     Args:
         cfg: The config before the options are merged.
