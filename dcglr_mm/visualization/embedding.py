@@ -13,38 +13,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure, SubFigure
 
 
-def neighbour_purity(features: np.ndarray, labels: np.ndarray, k: int = 10) -> float:
-    """Mean share of the ``k`` nearest other samples that bear the sample's own label.
-
-    It is measured in the features' own space, so it holds what a 2-D map may show wrongly. Chance
-    level is the chance that two samples share a class.
-
-    Args:
-        features: (M, D); distances are Euclidean.
-        labels: (M,) integers.
-        k: Neighbours, clipped to M - 1.
-
-    Raises:
-        ValueError: If there are fewer than two samples or the lengths differ.
-    """
-    from sklearn.neighbors import NearestNeighbors
-
-    features, labels = np.asarray(features), np.asarray(labels)
-    if len(features) != len(labels) or len(labels) < 2:
-        raise ValueError(f'neighbour purity needs two labelled samples or more; got '
-                         f'{len(features)} features and {len(labels)} labels')
-    k = min(k, len(features) - 1)
-    # Without a query the index leaves each sample out of its own neighbours, duplicates included.
-    index = NearestNeighbors(n_neighbors=k).fit(features).kneighbors(return_distance=False)
-    return float((labels[index] == labels[:, None]).mean())
-
-
 def tsne_map(features: np.ndarray, *, perplexity: float = 30.0, seed: int = 0) -> np.ndarray:
     """Embed (M, D) standardised features in the plane, (M, 2); equal seeds give equal maps."""
     from sklearn.manifold import TSNE
 
-    features = np.asarray(features, np.float64)
-    features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
+    features = _standardise(features)
     perplexity = min(perplexity, (len(features) - 1) / 3)
     return TSNE(init='pca', perplexity=perplexity, random_state=seed).fit_transform(features)
 
@@ -55,16 +28,19 @@ def plot_tsne(features_before: np.ndarray, features_after: np.ndarray, labels: n
               figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """t-SNE maps of the same samples by two networks, side by side (the paper's Fig. 4).
 
-    All samples take part in map and purity. More than a dozen colours cannot be told apart, so
+    The number under a map is measured in the features' own space, standardised, so it holds what a
+    2-D map may show wrongly. All samples take part in both. More than a dozen colours cannot be told apart, so
     ``max_classes`` classes, evenly spaced in the class list, are coloured and the rest stay grey.
 
     Args:
         features_before: (M, D1).
         features_after: (M, D2), same samples in the same order.
         labels: (M,) indices into ``class_names``.
-        k: Neighbours of the purity under each map.
+        k: Neighbours of :func:`~dcglr_mm.evaluation.knn_purity` under each map.
         seed: Of t-SNE.
     """
+    from dcglr_mm.evaluation import knn_purity
+
     labels = np.asarray(labels)
     if not len(features_before) == len(features_after) == len(labels):
         raise ValueError(f'{len(features_before)} and {len(features_after)} features and '
@@ -77,10 +53,8 @@ def plot_tsne(features_before: np.ndarray, features_after: np.ndarray, labels: n
     panels = figure.subplots(1, 2, gridspec_kw=dict(left=0.01, right=0.83, bottom=0.09, top=0.92,
                                                     wspace=0.04))
     for axes, features, title in zip(panels, (features_before, features_after), titles):
-        features = np.asarray(features, np.float64)
-        standard = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
         draw_embedding(axes, tsne_map(features, seed=seed), labels, class_names, shown)
-        purity = neighbour_purity(standard, labels, k)
+        purity = knn_purity(_standardise(features), labels, k)
         axes.set_title(title, fontsize=10, color=INK, pad=4)
         axes.set_xlabel(f'{purity:.0%} of the {k} nearest neighbours share the class',
                         fontsize=8.5, color=INK)
@@ -110,3 +84,8 @@ def draw_embedding(axes: Axes, xy: np.ndarray, labels: np.ndarray, class_names: 
     if rest.any():
         axes.scatter(*xy[rest].T, s=5, c=FAINT, linewidths=0, zorder=1,
                      label=f'{len(np.unique(labels[rest]))} more')
+
+
+def _standardise(features: np.ndarray) -> np.ndarray:
+    features = np.asarray(features, np.float64)
+    return (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
