@@ -52,8 +52,8 @@ class PointCloudDataset(BaseDataset):
     Randomness: with an epoch announced by :meth:`set_epoch` and a seed, the generator of an item is
     ``default_rng([seed, epoch, idx])``, the same for any number of workers and after a resume.
     Without either, it is drawn from NumPy's global state, which MMEngine seeds in each worker. In
-    test mode it is ``default_rng([seed or 0, idx])`` with the data set's own seed: every epoch sees the
-    same items.
+    test mode it is ``default_rng([seed or 0, idx])`` with the data set's own seed, so every epoch
+    sees the same items.
 
     Args:
         data_root: Folder of the data.

@@ -30,6 +30,7 @@ class CloudSource:
         columns: Columns of each cloud.
         dtype: Type that the cache keeps.
         read: Gives the clouds in order, from the one with the given number on.
+        resumable: Whether an interrupted build may go on where it stopped.
     """
     name: str
     origin: Path
@@ -37,6 +38,7 @@ class CloudSource:
     columns: int
     dtype: np.dtype
     read: Callable[[int], Iterator[np.ndarray]]
+    resumable: bool = True
 
     def hashes(self) -> np.ndarray:
         """One 64-bit hash an entry, array (M,)."""

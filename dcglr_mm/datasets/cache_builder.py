@@ -69,7 +69,8 @@ def _prepare(source: CloudSource, partial: Path, hashes: np.ndarray,
              row_bytes: int) -> np.ndarray:
     """Make ``partial`` ready for writing and give the records of the clouds to keep in it."""
     points, records, layout = (partial / n for n in ('points.npy', 'clouds.bin', 'layout.txt'))
-    if _read_text(layout) != source.layout() or not (points.is_file() and records.is_file()):
+    usable = source.resumable and points.is_file() and records.is_file()
+    if not usable or _read_text(layout) != source.layout():
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         points.write_bytes(bytes(HEADER_SIZE))
@@ -79,8 +80,8 @@ def _prepare(source: CloudSource, partial: Path, hashes: np.ndarray,
     whole = records.stat().st_size // RECORD.itemsize
     done = np.fromfile(records, RECORD, count=min(whole, len(hashes)))
     ends = HEADER_SIZE + np.cumsum(done['points']) * row_bytes
-    usable = (done['source'] == hashes[:len(done)]) & (ends <= points.stat().st_size)
-    return done[:len(done) if usable.all() else int(np.argmin(usable))]
+    same = (done['source'] == hashes[:len(done)]) & (ends <= points.stat().st_size)
+    return done[:len(done) if same.all() else int(np.argmin(same))]
 
 
 def _append(source: CloudSource, hashes: np.ndarray, points: BinaryIO, records: BinaryIO,

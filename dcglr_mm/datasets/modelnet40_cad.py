@@ -2,6 +2,7 @@
 import logging
 import os
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -88,7 +89,8 @@ def read_text_cloud(path: Path) -> np.ndarray:
         ValueError: A line is malformed (named by its number), or there is none.
     """
     try:
-        with open(path, encoding='utf-8') as file:
+        with open(path, encoding='utf-8') as file, warnings.catch_warnings():
+            warnings.simplefilter('ignore', UserWarning)  # of an empty file, an error below
             points = np.loadtxt(file, np.float32, comments=None, delimiter=',', ndmin=2)
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is no text file; is the download complete?') from error

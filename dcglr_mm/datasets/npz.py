@@ -12,7 +12,7 @@ from .cache import CloudSource, CloudStore, file_state, open_cache
 from .file_array import FileArray, read_npy_header
 
 _LOCAL_HEADER = struct.Struct('<4s22xHH')  # signature, ..., lengths of the name and extra fields
-_BLOCK_BYTES = 16 * 2**20
+_BLOCK_BYTES = 2 * 2**20
 
 
 def open_clouds(path: Path, key: str, num_columns: int,
@@ -50,7 +50,8 @@ def open_clouds(path: Path, key: str, num_columns: int,
         name=f'{path.stem}-{key}', origin=path.parent, columns=num_columns,
         dtype=dtype.newbyteorder('=') if dtype.kind == 'f' and dtype.itemsize <= 4 else 'f4',
         entries=[f'{state} {key} {row}' for row in range(shape[0])],
-        read=lambda start: _unpack(path, member, header_size, shape, dtype, start))
+        read=lambda start: _unpack(path, member, header_size, shape, dtype),
+        resumable=False)  # the archive's checksum covers the whole array, and is known at its end
     return open_cache(source, cache_dir)
 
 
@@ -119,19 +120,20 @@ def _check_size(array: FileArray) -> FileArray:
 
 
 def _unpack(path: Path, member: zipfile.ZipInfo, header_size: int, shape: tuple[int, ...],
-            dtype: np.dtype, start: int) -> Iterator[np.ndarray]:
-    """Give the clouds from ``start`` on, a block at a time."""
+            dtype: np.dtype) -> Iterator[np.ndarray]:
+    """Give all clouds, inflating a block at a time."""
     cloud_bytes = shape[1] * shape[2] * dtype.itemsize
     with _open_archive(path) as archive, _open_member(archive, member, path) as file:
         try:
-            file.seek(header_size + start * cloud_bytes)
+            file.read(header_size)
             block = max(1, _BLOCK_BYTES // cloud_bytes)
-            for first in range(start, shape[0], block):
+            for first in range(0, shape[0], block):
                 count = min(block, shape[0] - first)
                 data = file.read(count * cloud_bytes)
                 if len(data) < count * cloud_bytes:
                     raise EOFError(f'the array ends in cloud {first + len(data) // cloud_bytes}')
                 yield from np.frombuffer(data, dtype).reshape(count, *shape[1:])
+            file.read(1)  # the checksum is compared when the end is met
         except (zlib.error, zipfile.BadZipFile, EOFError) as error:
             raise _damaged(path, error) from error
 
