@@ -1,4 +1,8 @@
 """PackInputs, batching, and the whole pipeline in loader workers."""
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -79,6 +83,14 @@ def test_samples_with_other_keys_are_named():
 
 def test_collate_is_registered():
     assert FUNCTIONS.get('collate_clouds') is collate_clouds
+
+
+@pytest.mark.slow
+def test_a_fresh_process_finds_transforms_by_name_alone():
+    code = ("from dcglr_mm.registry import FUNCTIONS, TRANSFORMS; "
+            "assert TRANSFORMS.get('MultiCrop') and FUNCTIONS.get('collate_clouds')")
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, '-c', code], check=True, cwd=root)
 
 
 class Clouds(Dataset):
