@@ -80,12 +80,12 @@ class SyntheticShapes(PointCloudDataset):
         super().__init__(classes=classes, **kwargs)
 
     def load_classes(self) -> list[str]:
-        return list(FAMILIES)
+        return sorted(FAMILIES)
 
     def load_data_list(self) -> list[dict]:
-        labels = range(len(self.metainfo['classes']))
-        return [dict(gt_label=label, number=number)
-                for number in range(self.num_per_class) for label in labels]
+        classes = self.metainfo['classes']
+        return [dict(gt_label=label, family=name, number=number)
+                for number in range(self.num_per_class) for label, name in enumerate(classes)]
 
     def read_points(self, info: dict) -> np.ndarray:
         if self.resample:
@@ -99,18 +99,18 @@ class SyntheticShapes(PointCloudDataset):
     def read_mesh(self, info: dict) -> Mesh:
         """Build the mesh of the entry ``info`` of the data list: unrotated, in units of its own."""
         rng = self._stream(info, _OBJECT)
-        mesh = build_mesh(self.metainfo['classes'][info['gt_label']], rng)
+        mesh = build_mesh(info['family'], rng)
         factors = np.exp(self.stretch * (2 * rng.random(3) - 1))
         return Mesh(mesh.vertices * factors, mesh.faces)
 
     def describe(self, info: dict) -> str:
-        name = self.metainfo['classes'][info['gt_label']]
-        return f'{super().describe(info)} ({name} {info["number"]})'
+        return f'{super().describe(info)} ({info["family"]} {info["number"]})'
 
     def _stream(self, info: dict, stream: int) -> np.random.Generator:
-        name = self.metainfo['classes'][info['gt_label']]
-        return np.random.default_rng([self.shape_seed, SPLITS.index(self.split),
-                                      crc32(name.encode()), info['number'], stream])
+        # Not hash(): Python salts it anew in each process.
+        family = crc32(info['family'].encode())
+        return np.random.default_rng([self.shape_seed, SPLITS.index(self.split), family,
+                                      info['number'], stream])
 
     def _scan(self, mesh: Mesh, rng: np.random.Generator) -> np.ndarray:
         """Sample, occlude, clutter and blur: (num_points, 3), about the unit sphere."""
@@ -152,4 +152,4 @@ def _check_families(classes: Sequence[str] | None) -> None:
     if unknown or len(set(classes)) < len(classes) or len(classes) == 0:
         what = f'no family {unknown[0]!r}' if unknown else f'an empty or repeating list {classes!r}'
         raise ValueError(f'SyntheticShapes: classes has {what}; the families are '
-                         f'{", ".join(FAMILIES)}.')
+                         f'{", ".join(sorted(FAMILIES))}.')

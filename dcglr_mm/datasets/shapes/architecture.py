@@ -5,7 +5,7 @@ import numpy as np
 
 from .families import chance, count, family, pick, uniform
 from .mesh import Mesh, about, move
-from .solids import beam, box, frustum, rod, wedge
+from .solids import beam, box, frustum, rod, rods, wedge
 from .surfaces import ellipsoid, loft
 
 
@@ -47,9 +47,8 @@ def _flight(rng: np.random.Generator, steps: int, wide: float, rise: float, run:
     for y in pick(rng, ((), (-0.48,), (0.48,), (-0.48, 0.48))):
         side = np.array([0, y * wide, 0])
         parts.append(rod(start + side + (0, 0, tall), stop + side + (0, 0, tall), 0.03))
-        for t in np.linspace(0.05, 0.97, count(rng, 2, steps)):
-            foot = start + t * (stop - start) + side
-            parts.append(rod(foot, foot + (0, 0, tall), 0.015, segments=6))
+        feet = start + np.linspace(0.05, 0.97, count(rng, 2, steps))[:, None] * (stop - start)
+        parts.append(rods(feet + side, feet + side + (0, 0, tall), 0.015))
     return parts
 
 
@@ -78,11 +77,11 @@ def _spiral(rng: np.random.Generator, steps: int, wide: float, rise: float,
         parts.append(frustum(well, well, (steps + 2) * rise, segments=10))
     if chance(rng, 0.6):
         tall, edge = uniform(rng, 0.5, 0.8), well + 0.95 * wide
-        posts = [np.array([-np.sin(a) * edge, np.cos(a) * edge, i * rise])
-                 for i, a in enumerate(np.arange(steps) * step_angle)]
-        up = (0, 0, tall)
-        parts += [rod(post, post + up, 0.015, segments=6) for post in posts]
-        parts += [rod(a + up, b + up, 0.025, segments=6) for a, b in zip(posts, posts[1:])]
+        i = np.arange(steps)
+        angle = i * step_angle
+        posts = np.stack([-np.sin(angle) * edge, np.cos(angle) * edge, i * rise], axis=1)
+        heads = posts + (0, 0, tall)
+        parts += [rods(posts, heads, 0.015), rods(heads[:-1], heads[1:], 0.025)]
     return parts
 
 
@@ -156,9 +155,9 @@ def bridge(rng: np.random.Generator) -> list[Mesh]:
         parts += _cables(rng, kind == 'stayed', half, wide, clear)
     if kind in ('beam', 'arch') and chance(rng, 0.6):
         for y in (-wide / 2, wide / 2):
-            parts += [beam((a, y, p + 0.1), (b, y, q + 0.1), 0.015, 0.03)
-                      for a, b, p, q in zip(x[::2], x[2::2], level[::2], level[2::2])]
-            parts += [rod((a, y, p), (a, y, p + 0.1), 0.01, segments=5) for a, p in zip(x, level)]
+            feet = np.stack([x, np.full(len(x), y), level], axis=1)
+            heads = feet + (0, 0, 0.1)
+            parts += [rods(heads[:-1], heads[1:], 0.018), rods(feet, heads, 0.012)]
     return parts
 
 
@@ -188,11 +187,10 @@ def _truss(bays: int, half: float, wide: float, deck: float, tall: float) -> lis
     joints = np.linspace(-half, half, bays + 1)
     parts = []
     for y in (-wide / 2, wide / 2):
-        upper = [(a, y, deck + tall) for a in (joints[:-1] + joints[1:]) / 2]
-        lower = [(a, y, deck) for a in joints]
-        parts.append(beam(upper[0], upper[-1], 0.03, 0.03))
-        for a, top, b in zip(lower, upper, lower[1:]):
-            parts += [beam(a, top, 0.025, 0.025), beam(top, b, 0.025, 0.025)]
+        lower = np.stack([joints, np.full(bays + 1, y), np.full(bays + 1, deck)], axis=1)
+        upper = (lower[:-1] + lower[1:]) / 2 + (0, 0, tall)
+        parts += [beam(upper[0], upper[-1], 0.03, 0.03), rods(lower[:-1], upper, 0.014),
+                  rods(upper, lower[1:], 0.014)]
     return parts
 
 
@@ -206,16 +204,17 @@ def _cables(rng: np.random.Generator, stayed: bool, half: float, wide: float,
     for y in (-wide / 2, wide / 2):
         parts += [box((0.07, 0.05, tall), (at, y, tall / 2)) for at in towers]
         if stayed:
-            for at in hangers:
-                tower = min(towers, key=lambda place: abs(place - at))
-                share = abs(at - tower) / half
-                parts.append(rod((at, y, deck), (tower, y, deck + (0.5 + 0.5 * min(1, 2 * share))
-                                                 * (tall - deck)), 0.008, segments=5))
+            tower = np.asarray(towers)[np.abs(hangers[:, None] - towers).argmin(axis=1)]
+            share = 0.5 + 0.5 * np.minimum(1, 2 * np.abs(hangers - tower) / half)
+            level = np.full(len(hangers), y)
+            feet = np.stack([hangers, level, np.full(len(hangers), deck)], axis=1)
+            heads = np.stack([tower, level, deck + share * (tall - deck)], axis=1)
+            parts.append(rods(feet, heads, 0.009))
             continue
         stops = _chain(np.linspace(-half, half, 17), half, y, deck, tall)
-        parts += [rod(a, b, 0.015, segments=5) for a, b in zip(stops, stops[1:])]
-        parts += [rod((a, y, deck), end, 0.008, segments=5)
-                  for a, end in zip(hangers, _chain(hangers, half, y, deck, tall))]
+        ends = _chain(hangers, half, y, deck, tall)
+        parts += [rods(stops[:-1], stops[1:], 0.015), rods(ends * (1, 1, 0) + (0, 0, deck), ends,
+                                                           0.009)]
     for at in towers:
         parts.append(beam((at, -wide / 2, tall), (at, wide / 2, tall), 0.06, 0.06))
         parts += [ellipsoid(0.04, (at, y, tall), segments=6) for y in (-wide / 2, wide / 2)]

@@ -172,5 +172,13 @@ def guitar(rng: np.random.Generator) -> list[Mesh]:
     parts.append(box((0.05, 0.2, 0.03), (-0.4 * length, 0, thick + 0.015)))
     if body in ('waisted', 'round') and chance(rng, 0.6):
         parts.append(torus(0.25 * length, 0.012, (0.2 * length, 0, thick), sides=5))
+    elif body in ('horned', 'arrow'):
+        parts += [box((0.05, 0.16, 0.03), (x * length, 0, thick + 0.01))
+                  for x in np.linspace(-0.15, 0.3, count(rng, 1, 3))]
+        if chance(rng, 0.5):
+            parts += [frustum(0.025, 0.02, 0.04, (-0.5 * length, y * length, thick), 8)
+                      for y in (0.3, 0.42)]
+    if chance(rng, 0.3):
+        parts.append(rod((-1.12 * length, 0, thick / 2), (-0.8 * length, 0, thick / 2), 0.02))
     upright = about('y', -np.pi / 2)
     return [move(part, rotation=upright) for part in parts]

@@ -152,6 +152,13 @@ def hammer(rng: np.random.Generator) -> list[Mesh]:
     swell = thick * (1 + uniform(rng, 0.0, 0.8) * np.cos(2 * np.pi * t)**2 * (t < 0.6))
     path = np.stack([uniform(rng, -0.05, 0.05) * np.sin(np.pi * t), 0 * t, long * t], axis=1)
     parts = [sweep(path, swell, (0, 1, 0), squash=uniform(rng, 0.6, 1.0))]
+    grip = pick(rng, ('none', 'none', 'sleeve', 'knob'))
+    if grip == 'sleeve':
+        parts.append(rod((0, 0, 0), (0, 0, uniform(rng, 0.25, 0.45) * long), 1.9 * thick))
+    elif grip == 'knob':
+        parts.append(ellipsoid((2 * thick, 2 * thick, 1.4 * thick), segments=8))
+    if chance(rng, 0.4):
+        parts.append(frustum(1.5 * thick, 2.0 * thick, 0.12, (0, 0, long - 0.2), 10))
     face, reach = uniform(rng, 0.07, 0.13), uniform(rng, 0.15, 0.28)
     kind = pick(rng, ('claw', 'claw', 'ball', 'pein', 'mallet', 'sledge', 'pick'))
     if kind == 'mallet':

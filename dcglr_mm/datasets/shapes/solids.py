@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .mesh import Mesh
-from .surfaces import circle, grid, loft
+from .surfaces import circle, grid, grids, loft
 
 _CORNERS = np.array([[x, y, z] for x in (-0.5, 0.5) for y in (-0.5, 0.5) for z in (-0.5, 0.5)])
 _BOX_FACES = np.array([
@@ -73,6 +73,26 @@ def rod(start: Sequence[float], stop: Sequence[float], radius: float,
     ring = ring[:, :1] * side + ring[:, 1:] * over  # (S, 3)
     end_radius = radius if end_radius is None else end_radius
     return loft(np.stack([start + radius * ring, stop + end_radius * ring]))
+
+
+def rods(starts: np.ndarray, stops: np.ndarray, radius: float, segments: int = 6) -> Mesh:
+    """Many round bars of one radius at once, from rows of ``starts`` to rows of ``stops``, (M, 3).
+
+    The bars get no caps: they are meant for thin ones whose ends lie in other parts.
+    """
+    starts, stops = np.asarray(starts, dtype=np.float64), np.asarray(stops, dtype=np.float64)
+    axis = stops - starts
+    level = np.hypot(axis[:, 0], axis[:, 1])
+    upright = level <= 1e-9 * np.abs(axis[:, 2])
+    side = np.stack([-axis[:, 1], axis[:, 0], np.zeros(len(axis))], axis=1)
+    side[upright] = (1, 0, 0)
+    side /= np.where(upright, 1, level)[:, None]
+    over = np.cross(axis, side)
+    over /= np.sqrt((over * over).sum(axis=1, keepdims=True))
+    ring = circle(segments) * radius
+    ring = ring[:, :1] * side[:, None] + ring[:, 1:] * over[:, None]  # (M, S, 3)
+    points = np.stack([starts[:, None] + ring, stops[:, None] + ring], axis=1)  # (M, 2, S, 3)
+    return grids(points, wrap_columns=True)
 
 
 def beam(start: Sequence[float], stop: Sequence[float], width: float, depth: float) -> Mesh:

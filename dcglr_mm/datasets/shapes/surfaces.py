@@ -37,6 +37,14 @@ def grid(points: np.ndarray, wrap_rows: bool = False, wrap_columns: bool = False
     return Mesh(points.reshape(-1, 3), _grid_faces(rows, columns, wrap_rows, wrap_columns))
 
 
+def grids(points: np.ndarray, wrap_rows: bool = False, wrap_columns: bool = False) -> Mesh:
+    """Many grids of one size, (M, R, C, 3), as one mesh; see :func:`grid`."""
+    number, rows, columns, _ = points.shape
+    faces = _grid_faces(rows, columns, wrap_rows, wrap_columns)
+    starts = rows * columns * np.arange(number)
+    return Mesh(points.reshape(-1, 3), (faces + starts[:, None, None]).reshape(-1, 3))
+
+
 def loft(sections: np.ndarray, caps: bool = True) -> Mesh:
     """Skin a stack of closed outlines of equal length.
 
