@@ -1,17 +1,34 @@
 """Scores of frozen features; accuracies are fractions from 0 to 1 throughout."""
+from .bn_calibration import calibrate_batch_norm
 from .features import extract_features
+from .few_label import FewLabelResult, few_label_svm
+from .folds import read_groups, stratified_folds, validation_fold
 from .knn import knn_accuracy
 from .linear_svm import PRESETS, SVMResult, linear_svm
+from .model_selection import C_GRID, choose_c
+from .protocol import score_backbone, score_features
+from .rotations import FixedRotation
 from .spectrum import covariance_eigenvalues, effective_rank, knn_purity, per_dimension_std
 
 __all__ = [
+    'C_GRID',
     'PRESETS',
+    'FewLabelResult',
+    'FixedRotation',
     'SVMResult',
+    'calibrate_batch_norm',
+    'choose_c',
     'covariance_eigenvalues',
     'effective_rank',
     'extract_features',
+    'few_label_svm',
     'knn_accuracy',
     'knn_purity',
     'linear_svm',
     'per_dimension_std',
+    'read_groups',
+    'score_backbone',
+    'score_features',
+    'stratified_folds',
+    'validation_fold',
 ]
