@@ -1,13 +1,28 @@
 """Exact k-nearest-neighbour search in batches of clouds."""
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from .checks import check_clouds, check_count, full_precision
+from .top_k import group_size, smallest_columns
+
+# Entries of the distance matrix held at one time. On a CPU, what stays in the second-level cache
+# when made from differences, and enough rows for an efficient product.
+_TILE_ENTRIES = {True: 2**17, False: 2**19}
+_TILE_ENTRIES_OFF_CPU = 2**26
+# Up to so many channels differences are squared one by one, which costs no more than a matrix
+# product and does not cancel.
+_MAX_DIRECT_CHANNELS = 4
 
 
 @torch.no_grad()
 def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) -> Tensor:
     """Finds the ``k`` points of ``reference`` nearest to each point of ``query``.
+
+    The distance matrix is made and searched in tiles of bounded size, so memory is that of the
+    result. Half precision inputs are widened to float32. With up to four channels a distance is
+    right to its last digits; with more it comes from ``|y|^2 - 2 x.y`` around the middle of the
+    cloud and has the precision of a matrix product.
 
     Args:
         query: ``(B, M, C)``, of any feature dimension ``C``.
@@ -23,27 +38,97 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
         TypeError: If an input is not floating point.
         ValueError: If shapes do not fit, or ``k`` is not a positive integer.
     """
+    _check(query, reference, k, exclude_self)
+    query, reference = full_precision(query), full_precision(reference)
+    batch, num_queries, channels = query.shape
+    num_points = reference.shape[1]
+    k = min(k, num_points - exclude_self)
+    index = torch.empty(batch, num_queries, k, dtype=torch.int64, device=query.device)
+    if index.numel() == 0:
+        return index
+    group = group_size(num_points, k)
+    direct = channels <= _MAX_DIRECT_CHANNELS
+    if not direct:
+        center = _coarse_center(reference)
+        query, reference = query - center, reference - center
+    reference = _interleave(reference, group)
+
+    width = reference.shape[2]
+    entries = _TILE_ENTRIES[direct] if query.device.type == 'cpu' else _TILE_ENTRIES_OFF_CPU
+    rows = min(max(entries // width, 1), num_queries)
+    clouds = max(entries // (width * rows), 1)
+    distances = _direct_distances if direct else _product_distances
+    with torch.autocast(query.device.type, enabled=False):
+        for b in range(0, batch, clouds):
+            part = slice(b, b + clouds)
+            for m in range(0, num_queries, rows):
+                tile = distances(query[part, m:m + rows], reference[part])  # (b, m, width)
+                if exclude_self:
+                    own = torch.arange(m, m + tile.shape[1], device=tile.device)
+                    column = own % group * (width // group) + own // group
+                    tile[:, own - m, column] = float('inf')
+                found = smallest_columns(tile.view(-1, group, width // group), k, group)
+                # NaN coordinates must not lead to a row that is padding.
+                index[part, m:m + rows] = found.clamp_max_(num_points - 1).view(
+                    *tile.shape[:2], k)
+    return index
+
+
+def _check(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> None:
     check_clouds('query', query)
     check_clouds('reference', reference)
     check_count('k', k)
-    if query.shape[0] != reference.shape[0] or query.shape[2] != reference.shape[2]:
+    if (query.shape[0], query.shape[2]) != (reference.shape[0], reference.shape[2]):
         raise ValueError('query and reference must agree in batch and channels, got '
                          f'{tuple(query.shape)} and {tuple(reference.shape)}')
+    if query.dtype != reference.dtype:
+        raise TypeError('query and reference must have one dtype, got '
+                        f'{query.dtype} and {reference.dtype}')
     if exclude_self and query.shape[1] != reference.shape[1]:
         raise ValueError('exclude_self needs the query to be the reference, got '
                          f'{query.shape[1]} and {reference.shape[1]} points')
-    query, reference = full_precision(query), full_precision(reference)
-    available = reference.shape[1] - exclude_self
-    with torch.autocast(query.device.type, enabled=False):
-        rows = [_search(q, r, min(k, available), exclude_self) for q, r in zip(query, reference)]
-    return torch.stack(rows)
 
 
-def _search(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> Tensor:
-    center = reference.mean(0)  # squared norms of a far-away cloud would cancel
-    query, reference = query - center, reference - center
-    distance = (query.square().sum(1)[:, None] + reference.square().sum(1)
-                - 2 * query @ reference.T)  # (M, N)
-    if exclude_self:
-        distance.fill_diagonal_(float('inf'))
-    return distance.sort(dim=1, stable=True).indices[:, :k]
+def _coarse_center(reference: Tensor) -> Tensor:
+    """Middle of each cloud, rounded to the power of two above the cloud's radius: ``(B, 1, C)``.
+
+    Taking it off keeps ``|y|^2 - 2 x.y`` from cancelling in a cloud far from the origin. Rounded so,
+    it is zero for a cloud around the origin, and elsewhere taking it off is exact, so equal
+    distances stay equal.
+    """
+    middle = reference.mean(1, keepdim=True)
+    radius = (reference - middle).abs().amax((1, 2), keepdim=True)
+    unit = torch.exp2(radius.clamp_min(torch.finfo(radius.dtype).tiny).log2().ceil())
+    return (middle / unit).round() * unit
+
+
+def _interleave(reference: Tensor, group: int) -> Tensor:
+    """Pads with points at infinity and moves point ``c`` to ``c % group * (N / group) + c // group``.
+
+    Returns:
+        Channel-first, ``(B, C, N)``.
+    """
+    batch, num_points, channels = reference.shape
+    reference = pad(reference, (0, 0, 0, -num_points % group), value=float('inf'))
+    reference = reference.view(batch, -1, group, channels).permute(0, 3, 2, 1)
+    return reference.reshape(batch, channels, -1)
+
+
+def _direct_distances(query: Tensor, reference: Tensor) -> Tensor:
+    """Squared distances ``(B, M, N)`` from differences; ``reference`` is ``(B, C, N)``."""
+    rows = query.transpose(1, 2)[..., None].contiguous()  # (B, C, M, 1)
+    columns = reference[:, :, None]  # (B, C, 1, N)
+    distance = (rows[:, 0] - columns[:, 0]).square_()
+    difference = torch.empty_like(distance)
+    for channel in range(1, query.shape[2]):
+        torch.sub(rows[:, channel], columns[:, channel], out=difference)
+        distance.add_(difference.square_())
+    return distance
+
+
+def _product_distances(query: Tensor, reference: Tensor) -> Tensor:
+    """Squared distances ``(B, M, N)`` from a matrix product; ``reference`` is ``(B, C, N)``."""
+    norm = reference.square().sum(1)
+    finite = reference.masked_fill(norm.isinf()[:, None], 0)
+    distance = query.square().sum(2)[..., None] + norm[:, None]
+    return distance.baddbmm_(query, finite, alpha=-2).clamp_min_(0)
