@@ -2,8 +2,9 @@ from . import transforms
 from .base import PointCloudDataset
 from .modelnet40_cad import ModelNet40CAD
 from .modelnet40_h5 import ModelNet40H5
+from .point_folder import PointFolder
 from .shapenet import ShapeNetXYZ
 from .synthetic_shapes import SyntheticShapes
 
-__all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'ShapeNetXYZ', 'SyntheticShapes',
-           'transforms']
+__all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'PointFolder', 'ShapeNetXYZ',
+           'SyntheticShapes', 'transforms']

@@ -1,0 +1,106 @@
+"""A folder of the user's own clouds and meshes."""
+from collections.abc import Iterator
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+
+from ..registry import DATASETS
+from .base import SPLITS, PointCloudDataset
+from .cache import CloudSource, CloudStore, file_state, open_cache
+from .checks import list_folder, require_folder
+from .cloud_files import SUFFIXES, read_cloud_file
+
+_LAYOUT = f'cloud or mesh files ({", ".join(SUFFIXES)}), flat or in one folder a class'
+
+
+@DATASETS.register_module()
+class PointFolder(PointCloudDataset):
+    """Own files: ``data_root/*`` without labels, or ``data_root/CLASS/**`` with them.
+
+    Where ``data_root`` has the folders ``train`` and ``test``, the split chooses one of them and
+    both share the classes; else everything is the split ``train``. Files are read once, into a
+    cache; a mesh is sampled uniformly by area, always at the same points. See
+    :func:`dcglr_mm.datasets.cloud_files.read_cloud_file` for the formats.
+
+    Args:
+        data_root: The folder.
+        split: ``'train'`` or ``'test'``.
+        num_samples: Points sampled from a mesh.
+        num_columns: Columns of a cloud, the first of those that its file has.
+        cache_dir: Folder of the cache, see :func:`dcglr_mm.datasets.cache.open_cache`.
+        **kwargs: See :class:`PointCloudDataset`.
+
+    Raises:
+        FileNotFoundError: There is no such folder, or no such file in it.
+        ValueError: A file cannot be read, or has too few columns.
+    """
+
+    def __init__(self, data_root: str = '', split: str = 'train', *, num_samples: int = 2048,
+                 num_columns: int = 3, cache_dir: str | None = None, **kwargs) -> None:
+        if num_samples < 1 or num_columns < 3:
+            raise ValueError('PointFolder: num_samples must be 1 or more and num_columns 3 or '
+                             f'more, found {num_samples} and {num_columns}.')
+        self.num_samples = num_samples
+        self.num_columns = num_columns
+        self.cache_dir = cache_dir
+        self._clouds: CloudStore | None = None
+        super().__init__(data_root, split, **kwargs)
+
+    def load_classes(self) -> list[str]:
+        folders = self._split_folders().values()
+        return sorted({p.name for folder in folders for p in folder.iterdir()
+                       if p.is_dir() and not p.name.startswith('.')})
+
+    def load_data_list(self) -> list[dict]:
+        root = self._split_folders().get(self.split)
+        if root is None:
+            raise FileNotFoundError(f'{self.data_root} has no split {self.split!r}; put the files '
+                                    'into the folders train and test inside it.')
+        files = self._list_files(root)
+        source = CloudSource(
+            name=f'points_{self.split}', origin=root, columns=self.num_columns,
+            dtype=np.dtype(np.float32), read=lambda start: self._read_files(root, files[start:]),
+            entries=[f'{file} {file_state(root / file)} {self.num_samples}' for file in files])
+        self._clouds = open_cache(source, self.cache_dir)
+        labels = {name: label for label, name in enumerate(self.metainfo['classes'])}
+        infos = [{'file': str(root / file), 'row': row} for row, file in enumerate(files)]
+        if labels:
+            for info, file in zip(infos, files):
+                info['gt_label'] = labels[file.split('/')[0]]
+        return infos
+
+    def read_points(self, info: dict) -> np.ndarray:
+        return self._clouds[info['row']]
+
+    def describe(self, info: dict) -> str:
+        return info['file']
+
+    def _split_folders(self) -> dict[str, Path]:
+        root = require_folder(self.data_root, _LAYOUT)
+        folders = {split: root / split for split in SPLITS if (root / split).is_dir()}
+        return folders or {'train': root}
+
+    def _list_files(self, root: Path) -> list[str]:
+        """Paths of the clouds below ``root``, sorted; a flat folder or one a class, not both."""
+        files = sorted(p.relative_to(root) for p in root.rglob('*')
+                       if p.suffix.lower() in SUFFIXES and p.is_file()
+                       and not any(part.startswith('.') for part in p.relative_to(root).parts))
+        if not files:
+            raise FileNotFoundError(f'{root} has no {_LAYOUT}. {list_folder(root)}')
+        classes = self.metainfo['classes']
+        for file in files if classes else ():
+            if file.parts[0] not in classes or len(file.parts) == 1:
+                raise ValueError(f'{root / file} is in no folder of the {len(classes)} classes '
+                                 f'({", ".join(classes[:8])}); files lie flat or all of them in '
+                                 'class folders.')
+        return [file.as_posix() for file in files]
+
+    def _read_files(self, root: Path, files: list[str]) -> Iterator[np.ndarray]:
+        for file in files:
+            rng = np.random.default_rng(crc32(file.encode()))
+            points = read_cloud_file(root / file, self.num_samples, rng)
+            if points.shape[1] < self.num_columns:
+                raise ValueError(f'{root / file} has {points.shape[1]} columns, expected '
+                                 f'num_columns = {self.num_columns}.')
+            yield points[:, :self.num_columns]

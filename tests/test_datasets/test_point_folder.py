@@ -1,0 +1,188 @@
+import os
+import struct
+
+import numpy as np
+import pytest
+
+from dcglr_mm.datasets import PointFolder
+from dcglr_mm.datasets.cloud_files import read_cloud_file
+
+# A unit square at z = 1 as one quad, and a triangle of a quarter of its area at z = 0.
+VERTICES = [(0, 0, 1), (1, 0, 1), (1, 1, 1), (0, 1, 1), (0, 0, 0), (0.5, 0, 0), (0, 1, 0)]
+CORNERS = '\n'.join(f'{x} {y} {z}' for x, y, z in VERTICES)
+OFF = f'OFF\n# a comment\n7 2 0\n\n{CORNERS}\n4 0 1 2 3\n3 4 5 6 255 0 0\n'
+OBJ = ('o thing\n' + '\n'.join('v ' + line for line in CORNERS.splitlines())
+       + '\nvn 0 0 1\nf 1/1/1 2/2/1 3 4//1\nf -3 -2 -1\n')
+PLY_HEAD = ('ply\nformat {} 1.0\ncomment made by hand\nelement vertex 7\nproperty float x\n'
+            'property float y\nproperty float z\nelement face 2\n'
+            'property list uchar int vertex_indices\nend_header\n')
+PLY = PLY_HEAD.format('ascii') + f'{CORNERS}\n4 0 1 2 3\n3 4 5 6\n'
+
+
+def binary_ply(order):
+    body = b''.join(struct.pack(f'{order}3f', *v) for v in VERTICES)
+    body += struct.pack(f'{order}B4i', 4, 0, 1, 2, 3) + struct.pack(f'{order}B3i', 3, 4, 5, 6)
+    name = 'binary_little_endian' if order == '<' else 'binary_big_endian'
+    return PLY_HEAD.format(name).encode() + body
+
+
+MESHES = {'a.off': OFF.encode(), 'joined.off': OFF.replace('OFF\n# a comment\n', 'OFF').encode(),
+          'a.obj': OBJ.encode(), 'a.ply': PLY.encode(),
+          'crlf.ply': PLY.replace('\n', '\r\n').encode(),
+          'little.ply': binary_ply('<'), 'big.ply': binary_ply('>')}
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return path
+
+
+def read(path, num_samples=4000):
+    return read_cloud_file(path, num_samples, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize('name', MESHES)
+def test_mesh_is_sampled_uniformly_by_area(tmp_path, name):
+    points = read(write(tmp_path / name, MESHES[name]))
+    assert points.shape == (4000, 3)
+    square = points[:, 2] == 1
+    np.testing.assert_array_equal(points[~square, 2], 0)
+    # 4/5 of the area; the deviation of the share is sqrt(.8 * .2 / 4000) = 0.006.
+    assert abs(square.mean() - 0.8) < 0.03
+    assert points[square, :2].min() >= 0
+    assert points[square, :2].max() <= 1
+    np.testing.assert_allclose(points[square, :2].mean(0), 0.5, atol=0.03)
+    low = points[~square]
+    assert (2 * low[:, 0] + low[:, 1] <= 1 + 1e-6).all()
+    np.testing.assert_allclose(low[:, :2].mean(0), [0.5 / 3, 1 / 3], atol=0.04)
+
+
+@pytest.mark.parametrize('name, content', [
+    ('a.off', f'OFF\n7 0 0\n{CORNERS}\n'),
+    ('a.obj', ''.join(f'v {line} 0.5 0.5 0.5\n' for line in CORNERS.splitlines())),
+    ('a.ply', PLY.split('element face')[0] + f'end_header\n{CORNERS}\n'),
+    ('a.xyz', f'# x y z\n{CORNERS}\n\n'),
+    ('a.txt', CORNERS.replace(' ', ',')),
+    ('A.PTS', CORNERS.replace(' ', '\t')),
+])
+def test_files_without_faces_give_their_points(tmp_path, name, content):
+    np.testing.assert_array_equal(read(write(tmp_path / name, content)), VERTICES)
+
+
+def test_arrays(tmp_path):
+    cloud = np.arange(12).reshape(2, 6)
+    np.save(tmp_path / 'a.npy', cloud)
+    np.savez(tmp_path / 'named.npz', colour=np.zeros(2), points=cloud)
+    np.savez_compressed(tmp_path / 'only.npz', own=cloud)
+    for name in ('a.npy', 'named.npz', 'only.npz'):
+        np.testing.assert_array_equal(read(tmp_path / name), cloud)
+
+
+def test_ply_columns_begin_with_xyz(tmp_path):
+    head = ('ply\nformat binary_little_endian 1.0\nelement camera 1\nproperty float f\n'
+            'element vertex 2\nproperty uchar red\nproperty double z\nproperty float y\n'
+            'property float x\nend_header\n')
+    body = (struct.pack('<f', 9) + struct.pack('<Bdff', 200, 3, 2, 1)
+            + struct.pack('<Bdff', 7, 6, 5, 4))
+    points = read(write(tmp_path / 'a.ply', head.encode() + body))
+    np.testing.assert_array_equal(points, [[1, 2, 3, 200], [4, 5, 6, 7]])
+
+
+@pytest.mark.parametrize('name, content, message', [
+    ('a.off', OFF[:40], 'vertices and 0 faces, its header says 7 and 2'),
+    ('a.off', 'FFO\n', 'not OFF'),
+    ('a.off', OFF.replace('4 5 6', '4 5 7'), 'a face names vertex 7, there are 7'),
+    ('a.off', OFF.replace('0.5', '0').replace('4 0 1 2 3', '3 0 0 0'), 'without area'),
+    ('a.obj', 'v 1 2 x\n', 'line 1 is malformed'),
+    ('a.obj', 'vn 1 2 3\n', 'shape'),
+    ('a.ply', 'play', 'no PLY header'),
+    ('a.ply', PLY.replace('float y', 'flat y'), "line 'property flat y'"),
+    ('a.ply', PLY.replace('float y', 'float w'), 'expected x, y, z'),
+    ('a.ply', PLY[:-9], 'face 1 of 2 is missing or malformed'),
+    ('a.ply', binary_ply('<')[:-5], 'ends within its 2 elements "face"'),
+    ('a.ply', binary_ply('<')[:-40], 'ends within its 7 elements "vertex"'),
+    ('a.xyz', '1 2 3\n1 2\n', 'line 2 has 2 numbers, the first has 3'),
+    ('a.xyz', '1 2 3\nx y z\n', 'line 2 is no row of numbers'),
+    ('a.xyz', '', 'at least 1 point'),
+    ('a.xyz', '1 2\n', r'shape \(1, 2\)'),
+    ('a.npy', b'\x93NUMPY', 'cannot be read as .npy'),
+    ('a.npz', b'PK\x03\x04abc', 'cannot be read as .npz'),
+    ('a.txt', b'\xff\xfe\x00', 'cannot be read as .txt'),
+])
+def test_broken_files_are_named(tmp_path, name, content, message):
+    path = write(tmp_path / name, content)
+    with pytest.raises(ValueError, match=f'{name} .*{message}'):
+        read(path)
+
+
+@pytest.fixture
+def root(tmp_path):
+    """Two classes, files of three formats, one in a deeper folder."""
+    write(tmp_path / 'mug' / 'b.off', OFF)
+    write(tmp_path / 'mug' / 'deep' / 'a.xyz', '1 2 3 9\n4 5 6 9\n')
+    write(tmp_path / 'chair' / 'readme.md', 'no cloud')
+    (tmp_path / 'chair').mkdir(exist_ok=True)
+    np.save(tmp_path / 'chair' / 'c.npy', np.float32([[7, 8, 9]]))
+    return tmp_path
+
+
+def test_class_folders_give_labels(root):
+    dataset = PointFolder(root, num_samples=50)
+    assert dataset.metainfo['classes'] == ('chair', 'mug')
+    np.testing.assert_array_equal(dataset.labels, [0, 1, 1])
+    np.testing.assert_array_equal(dataset[0]['points'], [[7, 8, 9]])
+    assert dataset[1]['points'].shape == (50, 3)
+    np.testing.assert_array_equal(dataset[2]['points'], [[1, 2, 3], [4, 5, 6]])
+
+
+def test_flat_folder_has_no_labels(tmp_path):
+    write(tmp_path / 'b.xyz', '1 2 3\n')
+    write(tmp_path / 'a.xyz', '4 5 6\n')
+    for _ in range(2):  # the second time, the cache is there and is no cloud itself
+        dataset = PointFolder(tmp_path)
+        assert dataset.metainfo['classes'] == ()
+        np.testing.assert_array_equal([i['points'][0] for i in dataset], [[4, 5, 6], [1, 2, 3]])
+
+
+def test_split_folders_share_their_classes(tmp_path):
+    write(tmp_path / 'train' / 'mug' / 'a.xyz', '1 2 3\n')
+    write(tmp_path / 'train' / 'chair' / 'a.xyz', '1 2 4\n')
+    write(tmp_path / 'test' / 'mug' / 'a.xyz', '1 2 5\n')
+    test = PointFolder(tmp_path, split='test')
+    assert test.metainfo['classes'] == ('chair', 'mug')
+    assert (len(test), test[0]['gt_label'], test[0]['points'][0, 2]) == (1, 1, 5)
+    assert len(PointFolder(tmp_path)) == 2
+
+
+def test_mesh_samples_do_not_depend_on_the_order_of_files(root, tmp_path_factory):
+    other = tmp_path_factory.mktemp('other')
+    write(other / 'mug' / 'b.off', OFF)
+    np.testing.assert_array_equal(PointFolder(root)[1]['points'], PointFolder(other)[0]['points'])
+
+
+def test_changed_file_is_read_anew(tmp_path):
+    path = write(tmp_path / 'a.xyz', '1 2 3\n')
+    PointFolder(tmp_path)
+    write(path, '4 5 6\n')
+    os.utime(path, ns=(1, 1))
+    np.testing.assert_array_equal(PointFolder(tmp_path)[0]['points'], [[4, 5, 6]])
+
+
+def test_wrong_folders_are_explained(root):
+    with pytest.raises(ValueError, match='c.npy has 3 columns, expected num_columns = 4'):
+        PointFolder(root, num_columns=4)
+    with pytest.raises(FileNotFoundError, match="has no split 'test'; put the files into"):
+        PointFolder(root, split='test')
+    write(root / 'stray.xyz', '1 2 3\n')
+    with pytest.raises(ValueError, match='stray.xyz is in no folder of the 2 classes'):
+        PointFolder(root)
+    (root / 'empty').mkdir()
+    with pytest.raises(FileNotFoundError, match='has no cloud or mesh files .*is empty'):
+        PointFolder(root / 'empty')
+    with pytest.raises(ValueError, match='num_samples must be 1 or more'):
+        PointFolder(root, num_samples=0)
+    write(root / 'one' / 'nan.xyz', '1 2 3\nnan 2 3\n')
+    dataset = PointFolder(root / 'one')
+    with pytest.raises(ValueError, match='nan.xyz: 1 of 2 points are NaN or infinite'):
+        _ = dataset[0]
