@@ -51,3 +51,7 @@ custom_hooks = [
 default_hooks = dict(
     logger=dict(interval=10),
     checkpoint=dict(interval=1, max_keep_ckpts=1))
+
+# Read by tools/demo.py.
+scoring = dict(labels_per_class=(2, 10, None), draws=10, k=20)
+picture_class = 'chair'

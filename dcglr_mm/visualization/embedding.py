@@ -29,8 +29,9 @@ def plot_tsne(features_before: np.ndarray, features_after: np.ndarray, labels: n
     """t-SNE maps of the same samples by two networks, side by side (the paper's Fig. 4).
 
     The number under a map is measured in the features' own space, standardised, so it holds what a
-    2-D map may show wrongly. All samples take part in both. More than a dozen colours cannot be told apart, so
-    ``max_classes`` classes, evenly spaced in the class list, are coloured and the rest stay grey.
+    2-D map may show wrongly. All samples take part in both. More than a dozen colours cannot be
+    told apart, so ``max_classes`` classes, evenly spaced in the class list, are coloured and the
+    rest stay grey.
 
     Args:
         features_before: (M, D1).

@@ -38,5 +38,5 @@ class ProgressHook(Hook):
         runner.message_hub.update_info('training_seconds', spent)
         if self._line is None:
             return
-        loss = float(outputs['loss']) if outputs and 'loss' in outputs else None
+        loss = float(outputs['loss'].detach()) if outputs and 'loss' in outputs else None
         self._line.update(runner.iter + 1, '' if loss is None else f'loss {loss:.2f}')

@@ -1,0 +1,36 @@
+"""What a result was computed on."""
+import os
+import platform
+from pathlib import Path
+
+
+def describe_machine() -> dict[str, str | int]:
+    """Name the device, the cores and threads in use, and the versions of what computes."""
+    import mmengine
+    import numpy
+    import sklearn
+    import torch
+
+    import dcglr_mm
+
+    has_gpu = torch.cuda.is_available()
+    affinity = getattr(os, 'sched_getaffinity', None)  # Linux only
+    return dict(
+        device=torch.cuda.get_device_name() if has_gpu else _cpu_name(),
+        cores=len(affinity(0)) if affinity else os.cpu_count(),
+        threads=torch.get_num_threads(),
+        python=platform.python_version(),
+        torch=torch.__version__,
+        mmengine=mmengine.__version__,
+        numpy=numpy.__version__,
+        sklearn=sklearn.__version__,
+        dcglr_mm=dcglr_mm.__version__)
+
+
+def _cpu_name() -> str:
+    info = Path('/proc/cpuinfo')
+    if info.is_file():
+        for line in info.read_text(encoding='utf-8').splitlines():
+            if line.startswith('model name'):
+                return line.split(':', 1)[1].strip()
+    return platform.processor() or platform.machine()
