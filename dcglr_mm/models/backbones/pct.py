@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dcglr_mm.registry import MODELS
 
 from ..layers.offset_attention import OffsetAttention
-from ..layers.sample_and_group import LocalAggregation, sample_centroids
+from ..layers.sample_and_group import LocalAggregation, check_fps_start, sample_centroids
 from ..ops import gather_points, knn
 from .base import PointBackbone
 
@@ -81,6 +81,7 @@ class PCT(PointBackbone):
             raise ValueError(f'num_samples must fall and stay above 0, got {num_samples}')
         if num_neighbors < 1:
             raise ValueError(f'num_neighbors must be at least 1, got {num_neighbors}')
+        check_fps_start(fps_start)
         self.num_samples = tuple(num_samples)
         self.num_neighbors = num_neighbors
         self.fps_start = fps_start
@@ -130,7 +131,7 @@ class PCT(PointBackbone):
     def forward(self, points: Tensor) -> Tensor:
         """Maps clouds (B, N, C) to global features (B, out_channels)."""
         features, _ = self.forward_centroids(points)
-        return features.amax(dim=1)
+        return features.max(dim=1).values
 
 
 def _conv_bn(x: Tensor, conv: nn.Conv1d, norm: nn.Module) -> Tensor:

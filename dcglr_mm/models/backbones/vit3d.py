@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dcglr_mm.registry import MODELS
 
 from ..layers.patch_embed import EdgePatchEmbed, PointNetPatchEmbed
-from ..layers.sample_and_group import sample_centroids
+from ..layers.sample_and_group import check_fps_start, sample_centroids
 from ..layers.transformer import TransformerBlock, init_transformer_weights
 from ..ops import gather_points, knn
 from .base import PointBackbone
@@ -103,6 +103,7 @@ class ViT3D(PointBackbone):
                 raise ValueError(f'{name} must be at least 1, got {value}')
         if not output_linear and out_channels not in (None, embed_dims):
             raise ValueError(f'out_channels={out_channels} needs output_linear=True')
+        check_fps_start(fps_start)
         self.patch_size = patch_size
         self.patch_stride = patch_stride or patch_size
         self.patch_rounding = patch_rounding

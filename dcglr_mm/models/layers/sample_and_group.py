@@ -4,6 +4,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import farthest_point_sample, gather_points
+from ..ops.checks import full_precision
+from .batch_norm import needs_statistics, scale_and_shift, scale_sign
+from .edge_statistics import edge_statistics
+from .linear_max import linear_max
 
 FPS_STARTS = ('farthest', 'first')
 
@@ -26,13 +30,31 @@ def sample_centroids(xyz: Tensor, num_samples: int, start: str = 'farthest') -> 
     Raises:
         ValueError: If ``start`` is unknown.
     """
+    check_fps_start(start)
+    first = farthest_from_mean(xyz) if start == 'farthest' else 0
+    return farthest_point_sample(xyz, num_samples, start_index=first)
+
+
+def check_fps_start(start: str) -> None:
+    """Raises ``ValueError`` unless ``start`` is one that ``sample_centroids`` knows."""
     if start not in FPS_STARTS:
         raise ValueError(f'fps_start must be one of {FPS_STARTS}, got {start!r}')
-    if start == 'first':
-        return farthest_point_sample(xyz, num_samples)
-    offset = xyz - xyz.mean(dim=1, keepdim=True)
-    first = offset.square().sum(dim=-1).argmax(dim=1)  # (B,)
-    return farthest_point_sample(xyz, num_samples, start_index=first)
+
+
+@torch.no_grad()
+def farthest_from_mean(xyz: Tensor) -> Tensor:
+    """Index (B,) of the point of each cloud (B, N, 3) that lies farthest from the cloud's mean.
+
+    Of points that are equally far to 1e-5, as in symmetric clouds, the one with the largest x is
+    taken, then y, then z, and not the one that happens to come first.
+    """
+    xyz = full_precision(xyz)
+    distance = (xyz - xyz.mean(dim=1, keepdim=True)).square().sum(dim=-1)  # (B, N)
+    candidates = distance >= distance.amax(dim=1, keepdim=True) * (1 - 1e-5)
+    for column in xyz.unbind(-1):
+        best = column.masked_fill(~candidates, -torch.inf).amax(dim=1, keepdim=True)
+        candidates = candidates & (column == best)
+    return candidates.to(torch.uint8).argmax(dim=1)
 
 
 class LocalAggregation(nn.Module):
@@ -67,13 +89,39 @@ class LocalAggregation(nn.Module):
         Returns:
             Features of the centroids (B, S, out_channels).
         """
-        batch, num_centers, k = neighbor_index.shape
-        center = gather_points(features, center_index).unsqueeze(2)  # (B, S, 1, C)
-        neighbor = gather_points(features, neighbor_index)  # (B, S, k, C)
-        edge = torch.cat([neighbor - center, center.expand_as(neighbor)], dim=-1).flatten(0, 2)
-        edge = F.relu(self.bn1(F.linear(edge, self.conv1.weight.squeeze(-1))))
-        edge = F.relu(self.bn2(F.linear(edge, self.conv2.weight.squeeze(-1))))
-        return edge.view(batch, num_centers, k, -1).amax(dim=2)
+        batch = len(features)
+        table, starts, index = _project_edges(
+            features, center_index, neighbor_index, self.conv1.weight.squeeze(-1))
+        statistics = edge_statistics(table, starts, index) if needs_statistics(self.bn1) else ()
+        scale, shift = scale_and_shift(self.bn1, *statistics, count=index.numel())
+
+        # Batch norm and ReLU of the second layer keep or turn the order of its outputs, so they
+        # wait until one output is left for each centroid and channel.
+        best = linear_max(
+            table * scale, self.conv2.weight.squeeze(-1), index, starts * scale + shift,
+            sign=scale_sign(self.bn2), relu=True, statistics=needs_statistics(self.bn2))
+        scale, shift = scale_and_shift(self.bn2, best.mean, best.var, index.numel())
+        return F.relu(best.value * scale + shift).view(batch, -1, len(scale))
 
 
-__all__ = ['FPS_STARTS', 'LocalAggregation', 'sample_centroids']
+def _project_edges(features: Tensor, center_index: Tensor, neighbor_index: Tensor,
+                   weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Splits ``W [x_j - x_i ; x_i]`` into ``W1 x_j`` and ``(W2 - W1) x_i``.
+
+    Returns:
+        The first for all points (B N, D), the second for all centroids (B S, D), and the
+        neighbours of all centroids as rows of the first (B S, k).
+    """
+    batch, num_points, channels = features.shape
+    first = torch.arange(batch, device=features.device)[:, None, None] * num_points
+    index = (neighbor_index + first).flatten(0, 1)
+    centers = gather_points(features, center_index)
+    with torch.autocast(features.device.type, enabled=False):
+        # Neighbours' features nearly cancel on an edge: half precision would lose what is left.
+        weight = full_precision(weight)
+        difference, own = weight[:, :channels], weight[:, channels:]
+        table = F.linear(full_precision(features).flatten(0, 1), difference)
+        starts = F.linear(full_precision(centers).flatten(0, 1), own - difference)
+    return table, starts, index
+
+__all__ = ['FPS_STARTS', 'LocalAggregation', 'check_fps_start', 'sample_centroids']

@@ -1,0 +1,56 @@
+"""Batch statistics of ``a_j + b_i`` over the edges of a graph, without making the edges."""
+import torch
+from torch import Tensor
+
+
+def edge_statistics(neighbor: Tensor, center: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and biased variance (C,) of ``neighbor[j] + center[i]`` over all edges.
+
+    With in-degrees ``deg_j``, ``E`` edges, means ``ma = deg . a / E`` and ``mb``, and ``s_i`` the
+    sum of ``a - ma`` over the neighbours of ``i``, the variance is
+    ``[sum_j deg_j (a_j - ma)^2 + sum_i (b_i - mb) (k (b_i - mb) + 2 s_i)] / E``: all terms are
+    centred, so nothing cancels when the features lie far from zero.
+
+    Args:
+        neighbor: Term ``a`` of the edges' ends (M, C).
+        center: Term ``b`` of the edges' starts (G, C).
+        index: Neighbours of each start (G, k), rows of ``neighbor``.
+
+    Returns:
+        Mean and variance, differentiable in both terms.
+    """
+    return _EdgeStatistics.apply(neighbor, center, index)
+
+
+class _EdgeStatistics(torch.autograd.Function):
+
+    @staticmethod
+    def forward(ctx, a, b, index):
+        num_edges, k = index.numel(), index.shape[1]
+        flat = index.flatten()
+        degree = torch.bincount(flat, minlength=len(a)).to(a.dtype)[:, None]
+        mean_a = (degree * a).sum(0) / num_edges
+        mean_b = b.mean(0)
+        a, b = a - mean_a, b - mean_b
+        sums = torch.nn.functional.embedding_bag(index, a, mode='sum')  # (G, C)
+        wide = torch.float32 if a.device.type == 'mps' else torch.float64
+        total = (degree * a.square()).sum(0, dtype=wide)
+        total = total + (b * (k * b + 2 * sums)).sum(0, dtype=wide)
+        ctx.save_for_backward(a, b, index, degree, sums)
+        return mean_a + mean_b, (total / num_edges).clamp_(min=0.).to(a.dtype)
+
+    @staticmethod
+    def backward(ctx, grad_mean, grad_var):
+        a, b, index, degree, sums = ctx.saved_tensors
+        num_edges, k = index.numel(), index.shape[1]
+        # Sum over the edges that end in j of their starts' terms.
+        starts = torch.zeros_like(a).index_add_(
+            0, index.flatten(), b[:, None].expand(-1, k, -1).reshape(-1, b.shape[1]))
+        slope = grad_var * (2. / num_edges)
+        base = grad_mean / num_edges
+        grad_a = degree * (base + slope * a) + slope * starts
+        grad_b = k * (base + slope * b) + slope * sums
+        return grad_a, grad_b, None
+
+
+__all__ = ['edge_statistics']
