@@ -122,10 +122,13 @@ class PointCloudDataset(BaseDataset):
         Raises:
             ValueError: The data have no labels.
         """
-        labels = [self.get_data_info(i).get('gt_label') for i in range(len(self))]
-        if any(label is None for label in labels):
-            raise ValueError(f'{type(self).__name__} has no labels ({self.data_root}).')
-        return np.array(labels, dtype=np.int64)
+        labels = np.empty(len(self), dtype=np.int64)
+        for row in range(len(self)):
+            info = super().get_data_info(row)
+            if 'gt_label' not in info:
+                raise ValueError(f'{type(self).__name__} has no labels ({self.data_root!r}).')
+            labels[row] = info['gt_label']
+        return labels
 
     def set_epoch(self, epoch: int, seed: int | None = None) -> None:
         """Announce the epoch that the following items belong to.

@@ -59,9 +59,11 @@ class PointFolder(PointCloudDataset):
                                     'into the folders train and test inside it.')
         files = self._list_files(root)
         source = CloudSource(
-            name=f'points_{self.split}', origin=root, columns=self.num_columns,
-            dtype=np.dtype(np.float32), read=lambda start: self._read_files(root, files[start:]),
-            entries=[f'{file} {file_state(root / file)} {self.num_samples}' for file in files])
+            # Two data sets of one folder may ask for different points at the same time.
+            name=f'points_{self.split}_{self.num_samples}x{self.num_columns}', origin=root,
+            columns=self.num_columns, dtype=np.dtype(np.float32),
+            entries=[f'{file} {file_state(root / file)}' for file in files],
+            read=lambda start: self._read_files(root, files[start:]))
         self._clouds = open_cache(source, self.cache_dir)
         labels = {name: label for label, name in enumerate(self.metainfo['classes'])}
         infos = [{'file': str(root / file), 'row': row} for row, file in enumerate(files)]

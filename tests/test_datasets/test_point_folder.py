@@ -161,6 +161,11 @@ def test_mesh_samples_do_not_depend_on_the_order_of_files(root, tmp_path_factory
     np.testing.assert_array_equal(PointFolder(root)[1]['points'], PointFolder(other)[0]['points'])
 
 
+def test_data_sets_that_ask_for_different_points_do_not_disturb_each_other(root):
+    many, few = PointFolder(root, num_samples=50), PointFolder(root, num_samples=20)
+    assert (len(many[1]['points']), len(few[1]['points'])) == (50, 20)
+
+
 def test_changed_file_is_read_anew(tmp_path):
     path = write(tmp_path / 'a.xyz', '1 2 3\n')
     PointFolder(tmp_path)
