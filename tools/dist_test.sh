@@ -10,9 +10,10 @@ CONFIG=$1
 CHECKPOINT=$2
 GPUS=$3
 TOOLS=$(cd "$(dirname "$0")" && pwd)
+PYTHON=${PYTHON:-$(command -v python || command -v python3)}
 
 PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}" \
-"${PYTHON:-python}" -m torch.distributed.run \
+"$PYTHON" -m torch.distributed.run \
     --nnodes="${NNODES:-1}" \
     --node_rank="${NODE_RANK:-0}" \
     --master_addr="${MASTER_ADDR:-127.0.0.1}" \

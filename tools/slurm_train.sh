@@ -16,6 +16,7 @@ if [ "$GPUS" -lt "$GPUS_PER_NODE" ]; then
     GPUS_PER_NODE=$GPUS
 fi
 TOOLS=$(cd "$(dirname "$0")" && pwd)
+PYTHON=${PYTHON:-$(command -v python || command -v python3)}
 
 # shellcheck disable=SC2086  # SRUN_ARGS is a list of words
 PYTHONPATH="$TOOLS/..${PYTHONPATH:+:$PYTHONPATH}" \
@@ -27,5 +28,5 @@ srun --partition="$PARTITION" \
     --cpus-per-task="${CPUS_PER_TASK:-5}" \
     --kill-on-bad-exit=1 \
     ${SRUN_ARGS:-} \
-    "${PYTHON:-python}" -u "$TOOLS/train.py" "$CONFIG" --work-dir "$WORK_DIR" \
+    "$PYTHON" -u "$TOOLS/train.py" "$CONFIG" --work-dir "$WORK_DIR" \
     --launcher slurm "${@:5}"

@@ -13,11 +13,10 @@ from types import FrameType, TracebackType
 
 from mmengine.config.utils import ConfigParsingError
 
-#: Exceptions by which datasets, configs and constructors report wrong input.
-_USER_ERRORS = (ValueError, TypeError, KeyError, OSError, ImportError, SyntaxError,
-                ConfigParsingError)
-#: These report wrong input only where the message was written for a user.
-_OUR_ERRORS = (RuntimeError, AssertionError)
+#: Exceptions by which data sets, configs and files report wrong input, wherever they are raised.
+_USER_ERRORS = (ValueError, OSError, ImportError, SyntaxError, ConfigParsingError)
+#: These do so only where the message was written for a user: in this package or in MMEngine.
+_OUR_ERRORS = (TypeError, KeyError, RuntimeError, AssertionError)
 _OUR_PACKAGES = (f'{os.sep}dcglr_mm{os.sep}', f'{os.sep}mmengine{os.sep}')
 
 

@@ -1,0 +1,102 @@
+"""Checkpoints are whole or absent, and a damaged one is named."""
+import os
+
+import pytest
+import torch
+
+import dcglr_mm  # noqa: F401
+from dcglr_mm.engine.resume import check_checkpoint, find_checkpoint_to_resume
+
+
+def save(path, epoch: int, seconds: int = 0, **extra) -> str:
+    torch.save(dict(meta=dict(epoch=epoch), state_dict=dict(weight=torch.arange(100.0)),
+                    message_hub={}, optimizer={}, **extra), path)
+    os.utime(path, (seconds, seconds))
+    return str(path)
+
+
+def damage(path: str) -> None:
+    """Overwrite a few bytes in the middle of a stored tensor."""
+    data = bytearray(open(path, 'rb').read())
+    at = data.index(torch.arange(100.0).numpy().tobytes()) + 40
+    data[at:at + 4] = b'\xff' * 4
+    with open(path, 'wb') as file:
+        file.write(data)
+
+
+def test_a_whole_checkpoint_passes(tmp_path):
+    check_checkpoint(save(tmp_path / 'a.pth', 1), to_resume=True)
+
+
+def test_a_missing_checkpoint_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match='checkpoint .*a.pth does not exist'):
+        check_checkpoint(tmp_path / 'a.pth')
+
+
+@pytest.mark.parametrize('keep', [0.0, 0.1, 0.5, 0.99])
+def test_a_half_written_checkpoint_is_named(tmp_path, keep):
+    path = tmp_path / 'a.pth'
+    data = open(save(path, 1), 'rb').read()
+    path.write_bytes(data[:int(keep * len(data))])
+    with pytest.raises(ValueError, match=r'a\.pth \(\d+ bytes\) is damaged or half-written'):
+        check_checkpoint(path)
+
+
+def test_flipped_bytes_inside_a_tensor_are_found(tmp_path):
+    path = save(tmp_path / 'a.pth', 1)
+    damage(path)
+    torch.load(path)  # torch itself does not notice
+    with pytest.raises(ValueError, match="the checksum of its part '.*data/0' is wrong"):
+        check_checkpoint(path)
+
+
+def test_what_is_no_checkpoint_is_refused(tmp_path):
+    (tmp_path / 'a.pth').write_text('<html>404</html>')
+    with pytest.raises(ValueError, match='or not a PyTorch checkpoint'):
+        check_checkpoint(tmp_path / 'a.pth')
+    torch.save([1, 2], tmp_path / 'b.pth')
+    with pytest.raises(ValueError, match='holds a list, not a dict'):
+        check_checkpoint(tmp_path / 'b.pth')
+
+
+def test_bare_weights_can_be_loaded_but_not_resumed(tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(state_dict={}), path)
+    check_checkpoint(path)
+    with pytest.raises(ValueError, match='lacks meta, message_hub, optimizer; .* load_from='):
+        check_checkpoint(path, to_resume=True)
+
+
+def test_nothing_saved_yet_is_no_error(tmp_path):
+    assert find_checkpoint_to_resume(tmp_path / 'not_there') == (None, [])
+
+
+def test_last_checkpoint_decides_even_if_another_file_is_newer(tmp_path):
+    last = save(tmp_path / 'epoch_2.pth', 2, seconds=100)
+    save(tmp_path / 'epoch_1.pth', 1, seconds=200)
+    (tmp_path / 'last_checkpoint').write_text(last)
+    assert find_checkpoint_to_resume(tmp_path) == (last, [])
+
+
+def test_a_moved_run_folder_is_resumed_from_its_new_place(tmp_path):
+    (tmp_path / 'last_checkpoint').write_text('/somewhere/else/epoch_2.pth')
+    last = save(tmp_path / 'epoch_2.pth', 2)
+    assert find_checkpoint_to_resume(tmp_path) == (last, [])
+
+
+def test_the_newest_whole_checkpoint_serves_where_the_last_is_damaged(tmp_path):
+    save(tmp_path / 'epoch_1.pth', 1, seconds=100)
+    whole = save(tmp_path / 'epoch_2.pth', 2, seconds=200)
+    save(tmp_path / 'best_acc_epoch_3.pth', 3, seconds=400)
+    last = save(tmp_path / 'epoch_3.pth', 3, seconds=300)
+    damage(last)
+    (tmp_path / 'last_checkpoint').write_text(last)
+    found, problems = find_checkpoint_to_resume(tmp_path)
+    assert found == whole
+    assert len(problems) == 1 and last in problems[0]
+
+
+def test_only_damaged_checkpoints_are_an_error_not_a_fresh_start(tmp_path):
+    damage(save(tmp_path / 'epoch_1.pth', 1))
+    with pytest.raises(ValueError, match='nothing to resume from in .*epoch_1.pth'):
+        find_checkpoint_to_resume(tmp_path)
