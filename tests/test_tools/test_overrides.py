@@ -15,7 +15,8 @@ def toy() -> Config:
 
 
 @pytest.mark.parametrize('key', [
-    'optim_wrapper.optimizer.lr', 'train_dataloader.batch_size', 'model.norm', 'custom_hooks.0.type',
+    'optim_wrapper.optimizer.lr', 'train_dataloader.batch_size', 'model.norm',
+    'custom_hooks.0.type',
     # not in the config, but read by the runner or by the class whose config they are added to
     'load_from', 'resume', 'randomness.deterministic', 'train_cfg.val_interval',
     'train_dataloader.persistent_workers', 'default_hooks.checkpoint.save_best', 'work_dir',
