@@ -1,16 +1,23 @@
 """Edge convolution of DGCNN."""
 import torch
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..ops import gather_points, knn
+from .edge_conv_function import EdgeConvFunction, EdgeNorm, edge_conv_inference
 
 
 class EdgeConv(nn.Sequential):
     """A linear layer on the edges of the neighbour graph, batch norm, LeakyReLU, max.
 
     DGCNN (Wang et al. 2019), Eq. 7-8: ``y_i = max_j act(bn(W [x_j - x_i ; x_i]))`` over the ``k``
-    nearest neighbours ``j`` of ``i`` (itself among them). The state dict is that of
-    ``Sequential(Conv2d(2 C, D, 1, bias=False), BatchNorm2d(D), LeakyReLU)``.
+    nearest neighbours ``j`` of ``i`` (itself among them). State dict and results are those of
+    ``Sequential(Conv2d(2 C, D, 1, bias=False), BatchNorm2d(D), LeakyReLU)`` on a tensor of all
+    edges and a maximum behind it, but the work is done on points (see
+    :class:`~dcglr_mm.models.layers.edge_conv_function.EdgeConvFunction`). Batch norm may have any
+    of torch's settings and may be converted to :class:`torch.nn.SyncBatchNorm`, which here runs on
+    any device. Under autocast everything is computed in float32. If the layers are exchanged for
+    others than batch norm and (Leaky)ReLU, edges are computed one by one.
 
     Args:
         in_channels: ``C``.
@@ -39,9 +46,67 @@ class EdgeConv(nn.Sequential):
 
         Returns:
             ``(B, N, D)``.
+
+        Raises:
+            ValueError: In training, if there is but one edge to take statistics from.
         """
         if index is None:
             index = knn(features, features, self.k)
+        if not self._is_factorizable():
+            return self._forward_edges(features, index)
+        with torch.autocast(features.device.type, enabled=False):
+            return self._forward_points(features, index)
+
+    def _is_factorizable(self) -> bool:
+        conv, norm, activation = self
+        # Of the layers that are increasing functions for a positive scale.
+        increasing = (isinstance(activation, nn.ReLU)
+                      or isinstance(activation, nn.LeakyReLU) and activation.negative_slope >= 0)
+        return isinstance(norm, _BatchNorm) and increasing and conv.bias is None
+
+    def _forward_edges(self, features: Tensor, index: Tensor) -> Tensor:
         center = features[:, :, None].expand(-1, -1, index.shape[2], -1)
         edges = torch.cat((gather_points(features, index) - center, center), -1)  # (B, N, k, 2C)
         return super().forward(edges.permute(0, 3, 1, 2)).amax(3).transpose(1, 2)
+
+    def _forward_points(self, features: Tensor, index: Tensor) -> Tensor:
+        conv, bn, activation = self
+        out_dtype = torch.promote_types(features.dtype, conv.weight.dtype)
+        dtype = torch.promote_types(out_dtype, torch.float32)
+        features, weight = features.to(dtype), conv.weight.flatten(1).to(dtype)
+        scale, shift = ((bn.weight.to(dtype), bn.bias.to(dtype)) if bn.affine else
+                        (weight.new_ones(len(weight)), weight.new_zeros(len(weight))))
+        of_batch = bn.training or bn.running_mean is None
+        sync = of_batch and isinstance(bn, nn.SyncBatchNorm) and _has_other_ranks(bn.process_group)
+        if of_batch and not sync and index.numel() == 1:
+            raise ValueError('Expected more than 1 value per channel when training, got '
+                             f'{tuple(features.shape[:2])} points with one neighbour each')
+        norm = EdgeNorm(
+            None if of_batch else bn.running_mean.to(dtype),
+            None if of_batch else bn.running_var.to(dtype),
+            bn.eps, getattr(activation, 'negative_slope', 0.0), sync,
+            bn.process_group if sync else None)
+        inputs = (features, index, weight, scale, shift)
+        needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
+        if not of_batch and not needs_grad:
+            return edge_conv_inference(*inputs, norm).to(out_dtype)
+        out, mean, var, count = EdgeConvFunction.apply(*inputs, norm)
+        if bn.training and bn.track_running_stats:
+            _update_running_moments(bn, mean, var, count)
+        return out.to(out_dtype)
+
+
+def _has_other_ranks(group: distributed.ProcessGroup | None) -> bool:
+    return (distributed.is_available() and distributed.is_initialized()
+            and distributed.get_world_size(group) > 1)
+
+
+@torch.no_grad()
+def _update_running_moments(bn: _BatchNorm, mean: Tensor, var: Tensor, count: Tensor) -> None:
+    bn.num_batches_tracked.add_(1)
+    momentum = bn.momentum
+    if momentum is None:  # the mean of all batches so far
+        momentum = 1.0 / float(bn.num_batches_tracked)
+    unbiased = var * (count / (count - 1)).to(var)
+    bn.running_mean.lerp_(mean.to(bn.running_mean), momentum)
+    bn.running_var.lerp_(unbiased.to(bn.running_var), momentum)

@@ -1,0 +1,35 @@
+"""Mean and variance of a batch that is spread over ranks."""
+import torch
+from torch import Tensor, distributed
+
+
+def merge_moments(count: Tensor, mean: Tensor, squares: Tensor,
+                  group: distributed.ProcessGroup | None) -> tuple[Tensor, Tensor, Tensor]:
+    """Joins the moments of all ranks (Chan, Golub and LeVeque 1979).
+
+    Args:
+        count: Number of values a channel on this rank, a scalar.
+        mean: Their mean, ``(D,)``.
+        squares: Sum of their squared deviations from it, ``(D,)``.
+        group: Ranks to join, the default group if ``None``.
+
+    Returns:
+        Count, mean and sum of squared deviations over all ranks.
+    """
+    own = torch.cat((count.view(1).to(mean), mean, squares))
+    parts = [torch.empty_like(own) for _ in range(distributed.get_world_size(group))]
+    distributed.all_gather(parts, own, group)
+    parts = torch.stack(parts)
+    counts = parts[:, :1]
+    means, squares = parts[:, 1:].chunk(2, 1)
+    total = counts.sum()
+    mean = (counts * means).sum(0) / total
+    squares = (squares + counts * (means - mean).square()).sum(0)
+    return total, mean, squares
+
+
+def sum_over_ranks(tensor: Tensor, group: distributed.ProcessGroup | None) -> Tensor:
+    """Sum of ``tensor`` over the ranks of ``group``."""
+    total = tensor.clone()
+    distributed.all_reduce(total, group=group)
+    return total

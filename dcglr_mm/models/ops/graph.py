@@ -1,0 +1,119 @@
+"""Sums and maxima over the neighbour graph, without a tensor of its edges.
+
+All functions take one graph: ``index`` is ``(M, k)``, row numbers into the ``(N, D)`` values at the
+head of an edge. Several clouds make one graph when their row numbers are offset.
+"""
+import functools
+import warnings
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import embedding_bag
+
+# A float32 leaves so many bits of a float64 free.
+_FREE_BITS = 29
+_FREE_MASK = 2**_FREE_BITS - 1
+# Edge values gathered at one time where no sparse kernel serves.
+_CHUNK_ENTRIES = {'cpu': 2**18}
+_CHUNK_ENTRIES_ELSEWHERE = 2**26
+
+
+def in_degree(index: Tensor, num_points: int) -> Tensor:
+    """Number of edges that lead to each point, int64 ``(N,)``."""
+    return torch.bincount(index.flatten(), minlength=num_points)
+
+
+def neighbor_sum(values: Tensor, index: Tensor) -> Tensor:
+    """Sum of ``values`` over the neighbours of each point, ``(M, D)``."""
+    return embedding_bag(index, values, mode='sum')
+
+
+def reverse_edges(index: Tensor, degree: Tensor) -> tuple[Tensor, Tensor]:
+    """Lists for each point the points it is a neighbour of.
+
+    Args:
+        index: ``(M, k)``.
+        degree: :func:`in_degree` of the graph, ``(N,)``.
+
+    Returns:
+        The tails of all edges sorted by head, ``(M k,)``, and where each head's begin, ``(N,)``.
+    """
+    heads = index.flatten()
+    if heads.device.type == 'cpu' and degree.numel() <= 2**16:
+        # Numpy sorts 16-bit integers by radix.
+        order = np.argsort(heads.numpy().astype(np.uint16), kind='stable')
+        order = torch.from_numpy(order)
+    else:
+        order = heads.argsort(stable=True)
+    return order.div_(index.shape[1], rounding_mode='floor'), degree.cumsum(0) - degree
+
+
+def reverse_sum(values: Tensor, tails: Tensor, offsets: Tensor) -> Tensor:
+    """Sum of ``values`` over the points that each point is a neighbour of, ``(N, D)``."""
+    return embedding_bag(tails, values, offsets, mode='sum')
+
+
+def neighbor_max(values: Tensor, index: Tensor) -> Tensor:
+    """Maximum of ``values`` over the neighbours of each point, ``(M, D)``."""
+    if values.device.type == 'cpu':
+        return torch.sparse.mm(_adjacency(index, len(values), values.dtype), values, 'amax')
+    return torch.cat([values[rows].amax(1) for rows in _chunks(index, values)])
+
+
+def neighbor_max_with_winner(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Maximum of ``values`` over the neighbours of each point, and where it was found.
+
+    Among equal values the neighbour listed first wins (float32 on a CPU: the lowest row number,
+    which is the same for the lists of :func:`~dcglr_mm.models.ops.knn` and repeated points).
+
+    Returns:
+        The maxima ``(M, D)`` and their places in ``values.flatten()``, int64 ``(M, D)``.
+    """
+    packed = (values.device.type == 'cpu' and values.dtype == torch.float32
+              and values.numel() <= _FREE_MASK)
+    if packed:
+        return _packed_max(values, index)
+    column = torch.arange(values.shape[1], device=values.device)
+    maxima, winners = [], []
+    for rows in _chunks(index, values):
+        maximum, slot = values[rows].max(1)
+        maxima.append(maximum)
+        winners.append(rows.gather(1, slot) * values.shape[1] + column)
+    return torch.cat(maxima), torch.cat(winners)
+
+
+def _packed_max(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """Carries the place of each value through a sparse maximum, in the spare bits of a float64."""
+    place = torch.arange(values.numel()).view(values.shape)
+    # For a negative number larger last bits mean a smaller value, for a positive one the
+    # reverse: the lowest place wins in both. Adding zero makes the two signed zeros equal.
+    values = values + 0.0
+    bits = torch.where(values < 0, place, _FREE_MASK - place)
+    keys = values.double().view(torch.int64).bitwise_or_(bits).view(torch.float64)
+    best = torch.sparse.mm(_adjacency(index, len(values), torch.float64), keys, 'amax')
+    bits = best.view(torch.int64)
+    winner = torch.where(best < 0, bits, ~bits).bitwise_and_(_FREE_MASK)
+    return bits.bitwise_and_(~_FREE_MASK).view(torch.float64).to(values.dtype), winner
+
+
+def _adjacency(index: Tensor, num_points: int, dtype: torch.dtype) -> Tensor:
+    """The graph as a sparse matrix of ones, ``(M, N)``."""
+    rows, k = index.shape
+    _construct_without_warning()
+    return torch.sparse_csr_tensor(
+        torch.arange(0, rows * k + 1, k), index.flatten(), torch.ones(rows * k, dtype=dtype),
+        (rows, num_points), check_invariants=False)
+
+
+@functools.cache
+def _construct_without_warning() -> None:
+    """Torch warns once, at the first such matrix, that its sparse matrices are young."""
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore', UserWarning)
+        torch.sparse_csr_tensor([0, 1], [0], [1.0], (1, 1), check_invariants=False)
+
+
+def _chunks(index: Tensor, values: Tensor) -> tuple[Tensor, ...]:
+    entries = _CHUNK_ENTRIES.get(values.device.type, _CHUNK_ENTRIES_ELSEWHERE)
+    return index.split(max(entries // (index.shape[1] * values.shape[1]), 1))
