@@ -1,5 +1,6 @@
 """Base class of all point-cloud data sets."""
-from collections.abc import Callable, Sequence
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..registry import TRANSFORMS
 from .checks import check_cloud, check_labels
 
 SPLITS = ('train', 'test')
+_BASE_KEYS = ('filter_cfg', 'indices', 'lazy_init', 'max_refetch', 'metainfo', 'serialize_data')
 
 
 class _SharedState:
@@ -76,6 +78,7 @@ class PointCloudDataset(BaseDataset):
                  test_mode: bool = False,
                  **kwargs) -> None:
         name = type(self).__name__
+        _check_keys(kwargs, type(self))
         if split not in SPLITS:
             raise ValueError(f'{name}: split must be one of {SPLITS}, found {split!r}.')
         self.split = split
@@ -192,6 +195,19 @@ class PointCloudDataset(BaseDataset):
         if epoch is None or seed is None:
             return np.random.default_rng(np.random.randint(0, 2**32, size=4, dtype=np.uint64))
         return np.random.default_rng([seed, epoch, idx])
+
+
+def _check_keys(keys: Iterable[str], dataset: type) -> None:
+    """Name a key that no constructor of the class takes, and those that one does."""
+    unknown = sorted(set(keys) - set(_BASE_KEYS))
+    if not unknown:
+        return
+    known = set(_BASE_KEYS)
+    for cls in dataset.__mro__[:dataset.__mro__.index(BaseDataset)]:
+        known |= {p.name for p in inspect.signature(cls.__init__).parameters.values()
+                  if p.kind is not p.VAR_KEYWORD and p.name != 'self'}
+    raise TypeError(f'{dataset.__name__} has no key {unknown[0]!r}; its keys are '
+                    f'{", ".join(sorted(known))}.')
 
 
 def _check_seed(seed: int | None, what: str) -> int | None:

@@ -189,6 +189,8 @@ def test_lazy_init_reads_no_list():
 def test_constructor_errors_name_the_key():
     with pytest.raises(ValueError, match="Grid: split must be one of .* found 'val'"):
         Grid(split='val')
+    with pytest.raises(TypeError, match="Grid has no key 'pipelin'; its keys are .*, pipeline, "):
+        Grid(pipelin=[])
     with pytest.raises(ValueError, match='Grid: seed must be a whole number .* found -1'):
         Grid(seed=-1)
     with pytest.raises(TypeError, match="Grid: classes must be a list of names, found 'even'"):
