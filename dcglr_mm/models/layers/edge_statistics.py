@@ -2,6 +2,8 @@
 import torch
 from torch import Tensor
 
+from .row_sums import sum_rows
+
 
 def edge_statistics(neighbor: Tensor, center: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance (C,) of ``neighbor[j] + center[i]`` over all edges.
@@ -44,8 +46,7 @@ class _EdgeStatistics(torch.autograd.Function):
         a, b, index, degree, sums = ctx.saved_tensors
         num_edges, k = index.numel(), index.shape[1]
         # Sum over the edges that end in j of their starts' terms.
-        starts = torch.zeros_like(a).index_add_(
-            0, index.flatten(), b[:, None].expand(-1, k, -1).reshape(-1, b.shape[1]))
+        starts = sum_rows(b, index.flatten(), len(a), repeats=k)
         slope = grad_var * (2. / num_edges)
         base = grad_mean / num_edges
         grad_a = degree * (base + slope * a) + slope * starts

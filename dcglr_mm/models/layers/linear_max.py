@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from .row_sums import sum_rows
+
 _PIECE_BYTES = {'cpu': 2**21}
 _PIECE_BYTES_DEVICE = 2**28
 
@@ -87,6 +89,14 @@ class _Pieces:
         if self.relu:
             x = x.relu_() if fresh else x.relu()
         return x
+
+    def add_to_table(self, table: Tensor, piece: slice, values: Tensor) -> None:
+        """Adds the rows of a piece (g k, C) to those of the table that they were picked from."""
+        target = self.index[piece].flatten()
+        first, last = 0, len(table)
+        if table.device.type == 'cpu':  # the neighbours of a piece lie in few clouds
+            first, last = int(target.min()), int(target.max()) + 1
+        table[first:last] += sum_rows(values, target - first, last - first)
 
 
 def _product(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
@@ -169,7 +179,7 @@ class _LinearMax(torch.autograd.Function):
             if want_rows and index is None:
                 grad_rows[piece] = grad_x
             elif want_rows:
-                grad_rows.index_add_(0, index[piece].flatten(), grad_x.flatten(0, 1))
+                pieces.add_to_table(grad_rows, piece, grad_x.flatten(0, 1))
         if want_weight and ctx.flip is not None:
             grad_weight *= ctx.flip[:, None]
         return grad_rows, grad_weight, grad_offset, None, None, None, None, None
@@ -178,13 +188,13 @@ class _LinearMax(torch.autograd.Function):
 def _first_winner(y: Tensor, best: Tensor) -> Tensor:
     """Index (g, D) of the first row of ``y`` (g, k, D) that equals the maximum ``best``.
 
-    Comparing costs a fraction of a maximum that keeps indices, which is not vectorised on CPUs.
+    Comparing costs a fraction of a maximum that keeps indices, which is not vectorised on CPUs;
+    in floating point it is faster still than with boolean masks.
     """
     k = y.shape[1]
-    dtype = torch.uint8 if k < 256 else torch.int16
-    rank = torch.arange(k, 0, -1, dtype=dtype, device=y.device)[:, None]
-    rank = ((y == best[:, None]).to(dtype) * rank).amax(dim=1)
-    return (k - rank.to(torch.int16)).clamp_(max=k - 1)  # NaN equals nothing
+    rank = torch.arange(k, 0, -1, dtype=y.dtype, device=y.device)[:, None]
+    rank = (y - best[:, None]).ge_(0).mul_(rank).amax(dim=1)
+    return (k - rank).clamp_(max=k - 1)  # NaN equals nothing
 
 
 class _Moments:
