@@ -1,7 +1,7 @@
 """Procedural object families: triangle meshes from a random generator, and their sampling."""
 # Each of these modules enters its builders into FAMILIES.
 from . import (  # noqa: F401
-    architecture, household, mechanical, nature, seating, storage, vehicles, vessels)
+    architecture, craft, household, mechanical, nature, seating, storage, vehicles, vessels)
 from .families import FAMILIES, build_mesh
 from .mesh import Mesh, merge, move, triangle_areas
 from .sampling import (ROTATIONS, cut_half_space, random_direction, random_patches,

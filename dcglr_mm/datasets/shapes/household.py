@@ -138,24 +138,10 @@ def ladder(rng: np.random.Generator) -> list[Mesh]:
 @family
 def guitar(rng: np.random.Generator) -> list[Mesh]:
     """Body, neck and head: acoustic, electric with horns, round-bodied; lutes and ukuleles."""
-    length, thick = uniform(rng, 0.32, 0.46), uniform(rng, 0.06, 0.2)
+    length = uniform(rng, 0.32, 0.46)
     body = pick(rng, ('waisted', 'waisted', 'horned', 'round', 'arrow'))
-    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)  # 0 points along the neck, +x
-    radius = np.ones(40)
-    if body == 'waisted':
-        radius = 1 - uniform(rng, 0.14, 0.28) * np.exp(-((np.abs(np.sin(angle)) - 1) / 0.12)**2)
-        radius *= 1 - 0.14 * np.cos(angle)
-    elif body == 'horned':
-        for at, high in ((0.6, uniform(rng, 0.3, 0.6)), (-0.6, uniform(rng, 0.2, 0.5))):
-            radius += high * np.exp(-(((angle - at + np.pi) % (2 * np.pi) - np.pi) / 0.2)**2)
-        radius -= 0.25 * np.exp(-((np.abs(np.sin(angle)) - 1) / 0.1)**2)
-        thick *= 0.5
-    elif body == 'arrow':
-        corner = np.abs((angle - np.pi + np.pi) % (2 * np.pi) - np.pi)
-        radius = 0.45 + 0.9 * np.exp(-((corner - 2.5) / 0.3)**2)
-        thick *= 0.5
-    outline = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], 1)
-    outline = outline * (length, length * uniform(rng, 0.7, 0.9))
+    thick = uniform(rng, 0.06, 0.2) * (0.5 if body in ('horned', 'arrow') else 1.0)
+    outline = length * _guitar_outline(rng, body)
     neck, width = uniform(rng, 0.5, 0.85), uniform(rng, 0.05, 0.08)
     start, stop = 0.2 * length, 0.8 * length + neck
     parts = [prism(outline, thick)]
@@ -175,10 +161,29 @@ def guitar(rng: np.random.Generator) -> list[Mesh]:
     elif body in ('horned', 'arrow'):
         parts += [box((0.05, 0.16, 0.03), (x * length, 0, thick + 0.01))
                   for x in np.linspace(-0.15, 0.3, count(rng, 1, 3))]
-        if chance(rng, 0.5):
+        if body == 'horned' and chance(rng, 0.5):
             parts += [frustum(0.025, 0.02, 0.04, (-0.5 * length, y * length, thick), 8)
                       for y in (0.3, 0.42)]
-    if chance(rng, 0.3):
+    if body != 'arrow' and chance(rng, 0.3):
         parts.append(rod((-1.12 * length, 0, thick / 2), (-0.8 * length, 0, thick / 2), 0.02))
     upright = about('y', -np.pi / 2)
     return [move(part, rotation=upright) for part in parts]
+
+
+def _guitar_outline(rng: np.random.Generator, body: str) -> np.ndarray:
+    """(40, 2) outline of a guitar's body, about 1 long; the neck leaves it towards +x."""
+    angle = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    across = np.abs(np.sin(angle))
+    radius = np.ones(40)
+    if body == 'waisted':
+        radius = 1 - uniform(rng, 0.2, 0.36) * np.exp(-((across - 1) / 0.12)**2)
+        radius *= 1 - 0.14 * np.cos(angle)
+    elif body == 'horned':
+        for at, high in ((0.6, uniform(rng, 0.3, 0.6)), (-0.6, uniform(rng, 0.2, 0.5))):
+            radius += high * np.exp(-(((angle - at + np.pi) % (2 * np.pi) - np.pi) / 0.2)**2)
+        radius -= 0.25 * np.exp(-((across - 1) / 0.1)**2)
+    elif body == 'arrow':
+        from_tail = np.abs(angle - np.pi)
+        radius = 0.45 + 0.9 * np.exp(-((from_tail - 0.65) / 0.3)**2)
+    ring = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+    return radius[:, None] * ring * (1, uniform(rng, 0.7, 0.9))

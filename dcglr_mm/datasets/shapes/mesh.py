@@ -60,6 +60,11 @@ def around(mesh: Mesh, count: int, phase: float = 0.0) -> list[Mesh]:
     return [move(mesh, rotation=about('z', phase + step * i)) for i in range(count)]
 
 
+def both_sides(parts: Sequence[Mesh]) -> list[Mesh]:
+    """Parts and their mirror images in the xz plane."""
+    return [*parts, *(move(part, scale=(1, -1, 1)) for part in parts)]
+
+
 def triangle_areas(mesh: Mesh) -> np.ndarray:
     """(F,) areas of the triangles."""
     a, b, c = mesh.vertices[mesh.faces.T]  # 3 x (F, 3)
