@@ -6,6 +6,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..ops import gather_points
+from ..ops.checks import full_precision
+from .batch_norm import needs_statistics, scale_and_shift
+from .linear_max import linear_max
 from .sample_and_group import LocalAggregation
 
 PATCH_COORDINATES = ('absolute', 'relative', 'both')
@@ -62,26 +65,89 @@ class PointNetPatchEmbed(nn.Module):
         Returns:
             Tokens (B, S, D).
         """
-        batch, num_patches, k = patch_index.shape
-        patch = gather_points(points, patch_index)  # (B, S, k, C)
-        if self.coordinates != 'absolute':
-            center = gather_points(points[..., :3], center_index).unsqueeze(2)
-            relative = patch[..., :3] - center
-            rest = patch if self.coordinates == 'both' else patch[..., 3:]
-            patch = torch.cat([relative, rest], dim=-1)
-        feature = self._pointwise(self.first_conv, patch.flatten(0, 2))
-        feature = feature.view(batch * num_patches, k, -1)
-        pooled = feature.amax(dim=1, keepdim=True).expand_as(feature)
-        feature = torch.cat([pooled, feature], dim=-1).flatten(0, 1)
-        feature = self._pointwise(self.second_conv, feature)
-        return feature.view(batch, num_patches, k, -1).amax(dim=2)
+        batch, num_patches, _ = patch_index.shape
+        with torch.autocast(points.device.type, enabled=False):
+            patch = self._see(full_precision(points), center_index, patch_index)
+            hidden = self._first_hidden(patch.flatten(0, 1))  # (B S, k, C1)
+        local, last = self.first_conv[3], self.second_conv[3]
+        pooled = linear_max(hidden, local.weight.squeeze(-1)).value + local.bias
+        with torch.autocast(points.device.type, enabled=False):
+            weight, offset = self._second_layer(hidden, pooled)
+        hidden = F.linear(hidden, weight)  # (B S, k, C3), before its offset
+        token = linear_max(hidden, last.weight.squeeze(-1), offset=offset, relu=True).value
+        return (token + last.bias).view(batch, num_patches, -1)
 
-    @staticmethod
-    def _pointwise(layers: nn.Sequential, x: Tensor) -> Tensor:
-        """Linear, BN, ReLU, linear on rows (M, C)."""
-        first, norm, act, last = layers
-        x = act(norm(F.linear(x, first.weight.squeeze(-1), first.bias)))
-        return F.linear(x, last.weight.squeeze(-1), last.bias)
+    def _see(self, points: Tensor, center_index: Tensor, patch_index: Tensor) -> Tensor:
+        """What the network sees of the points (B, S, k, C)."""
+        patch = gather_points(points, patch_index)
+        if self.coordinates == 'absolute':
+            return patch
+        relative = patch[..., :3] - gather_points(points[..., :3], center_index).unsqueeze(2)
+        rest = patch if self.coordinates == 'both' else patch[..., 3:]
+        return torch.cat([relative, rest], dim=-1)
+
+    def _first_hidden(self, patch: Tensor) -> Tensor:
+        """``relu(norm(linear(x)))`` with the norm folded into the linear layer.
+
+        The statistics of a linear layer follow from the mean and the covariance of its input,
+        which has few channels.
+        """
+        conv, norm = self.first_conv[:2]
+        weight = full_precision(conv.weight.squeeze(-1))
+        mean = patch.mean(dim=(0, 1))
+        patch = patch - mean  # far from the origin, little would be left of the differences
+        center = conv.bias + weight @ mean
+        if needs_statistics(norm):
+            rows = _wide(patch.flatten(0, 1))
+            covariance = rows.t() @ rows / len(rows)
+            var = _quadratic_forms(_wide(weight), covariance).to(weight.dtype)
+            scale, shift = scale_and_shift(norm, center, var, len(rows))
+        else:
+            scale, shift = scale_and_shift(norm)
+        return F.linear(patch, weight * scale[:, None], center * scale + shift).relu_()
+
+    def _second_layer(self, hidden: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
+        """The layers between the two activations as one linear layer of ``hidden``.
+
+        The last layer of ``first_conv``, the half of ``second_conv[0]`` that looks at a point's
+        own feature and the batch norm are linear one after another, so they become one weight;
+        the half that looks at the pooled feature is worked out once a patch.
+
+        Args:
+            hidden: First hidden features (G, k, C1).
+            pooled: Maximum over a patch of the next layer (G, C2).
+
+        Returns:
+            Weight (C3, C1) and the patches' offsets (G, C3).
+        """
+        local, conv, norm = self.first_conv[3], *self.second_conv[:2]
+        to_pooled, to_own = full_precision(conv.weight.squeeze(-1)).chunk(2, dim=1)
+        weight = to_own @ full_precision(local.weight.squeeze(-1))
+        offset = F.linear(full_precision(pooled), to_pooled, conv.bias + to_own @ local.bias)
+        if needs_statistics(norm):
+            mean = hidden.mean(dim=(0, 1))
+            centered = hidden - mean
+            rows = centered.flatten(0, 1)
+            covariance = rows.t() @ rows / len(rows)
+            spread = offset - offset.mean(dim=0)
+            shared = F.linear(centered.mean(dim=1), weight)  # (G, C3), a patch's own mean
+            var = _quadratic_forms(weight, covariance) + (
+                spread * (spread + 2 * shared)).mean(dim=0)
+            scale, shift = scale_and_shift(
+                norm, weight @ mean + offset.mean(dim=0), var.clamp(min=0.), len(rows))
+        else:
+            scale, shift = scale_and_shift(norm)
+        return weight * scale[:, None], offset * scale + shift
+
+
+def _wide(x: Tensor) -> Tensor:
+    """Float64 where there is such a thing, for sums that nearly cancel."""
+    return x if x.device.type == 'mps' else x.double()
+
+
+def _quadratic_forms(weight: Tensor, covariance: Tensor) -> Tensor:
+    """Variance (D,) of ``weight x`` for each row of ``weight`` (D, C): ``w^T covariance w``."""
+    return ((weight @ covariance) * weight).sum(dim=1).clamp(min=0.)
 
 
 class EdgePatchEmbed(nn.Module):
