@@ -246,6 +246,7 @@ def test_unfinished_fit_and_other_point_count_are_logged(tmp_path):
 @pytest.mark.parametrize('arguments, message', [
     (dict(interval=0), 'interval must be at least 1, found 0'),
     (dict(val_fraction=1.0), 'val_fraction must be between 0 and 1, found 1.0'),
+    (dict(missing_data='skip'), "missing_data must be 'error' or 'warn', found 'skip'"),
     (dict(preset='best'), "unknown SVM preset 'best'"),
 ])
 def test_wrong_arguments_are_named(arguments, message):
@@ -257,6 +258,28 @@ def test_unlabelled_data_is_an_error(tmp_path):
     hook = LinearSVMHook([(np.zeros((4, 3)), ) for _ in range(6)])
     with pytest.raises(ValueError, match='train split: 6 of 6 samples have no label'):
         hook.evaluate(make_runner(tmp_path, hook))
+
+
+class Absent(Clouds):
+
+    def __init__(self, test_mode=False):
+        raise FileNotFoundError('data/modelnet40 does not exist')
+
+
+def test_missing_data_ends_the_run_before_it_starts_or_is_warned_of(tmp_path):
+    DATASETS.register_module(module=Absent, force=True)
+    config = dict(type='dcglr_mm.Absent')
+    runner = make_runner(tmp_path / 'error', LinearSVMHook(config))
+    with pytest.raises(FileNotFoundError, match='modelnet40 does not exist'):
+        runner.train()
+    assert runner.iter == 0
+    hook = LinearSVMHook(TRAIN, config, missing_data='warn', at_start=True)
+    runner = make_runner(tmp_path / 'warn', hook)
+    runner.train()
+    assert runner.iter == 15
+    assert not list((tmp_path / 'warn').glob('*.pth'))
+    with pytest.raises(FileNotFoundError, match='modelnet40 does not exist'):
+        hook.evaluate(runner)  # asked for a score, there is no way around the data
 
 
 def _train_on_two_ranks(rank, work_dir):

@@ -4,10 +4,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from mmengine.dist import is_main_process
+from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 
-from dcglr_mm.evaluation.collective import run_on_main
+from dcglr_mm.evaluation.collective import gather_or_raise, run_on_main
 from dcglr_mm.evaluation.features import extract_features
 from dcglr_mm.evaluation.folds import read_groups, validation_fold
 from dcglr_mm.evaluation.linear_svm import (SVMResult, check_features, linear_svm,
@@ -36,7 +36,7 @@ class LinearSVMHook(Hook):
 
     Args:
         train_dataset (dict | Dataset): Labelled train split with whole clouds (no MultiCrop).
-            Built once, when first needed, with ``test_mode=True``.
+            Built once, when training starts or a score is asked for, with ``test_mode=True``.
         test_dataset (dict | Dataset, optional): Test split, only reported.
         interval (int): Epochs, or iterations, between two evaluations. Defaults to 1.
         by_epoch (bool): Whether ``interval`` counts epochs. Defaults to True.
@@ -53,9 +53,12 @@ class LinearSVMHook(Hook):
         at_start (bool): Evaluate once before training too (not after a resume).
         at_end (bool): Evaluate after the last epoch or iteration whatever the interval.
         max_iter (int): Iteration limit of ``LinearSVC``; a fit that meets it is reported.
+        missing_data (str): What to do when training starts and files of the labelled data are
+            missing: ``'error'`` (default), or ``'warn'``: train without scores, for labels are not
+            needed to pre-train.
 
     Raises:
-        ValueError: ``interval``, ``preset`` or ``val_fraction`` is not valid.
+        ValueError: ``interval``, ``preset``, ``val_fraction`` or ``missing_data`` is not valid.
     """
 
     # After the schedulers (70), so that the best checkpoint resumes exactly, and before
@@ -77,12 +80,16 @@ class LinearSVMHook(Hook):
                  save_best: bool = True,
                  at_start: bool = False,
                  at_end: bool = True,
-                 max_iter: int = 1000) -> None:
+                 max_iter: int = 1000,
+                 missing_data: str = 'error') -> None:
         if interval < 1:
             raise ValueError(f'LinearSVMHook: interval must be at least 1, found {interval}')
         if not 0 < val_fraction < 1:
             raise ValueError('LinearSVMHook: val_fraction must be between 0 and 1, found '
                              f'{val_fraction}')
+        if missing_data not in ('error', 'warn'):
+            raise ValueError("LinearSVMHook: missing_data must be 'error' or 'warn', found "
+                             f'{missing_data!r}')
         self.preset = resolve_preset(preset)
         self.preset_name = preset
         self.interval = interval
@@ -96,26 +103,33 @@ class LinearSVMHook(Hook):
         self.at_start = at_start
         self.at_end = at_end
         self.max_iter = max_iter
+        self.missing_data = missing_data
+        self._disabled = False
         self._configs = {'train': train_dataset, 'test': test_dataset}
         self._datasets: dict = {}
 
     def before_train(self, runner) -> None:
-        """Evaluate the network that training starts from, if asked."""
+        """Build the data sets, so that missing data shows now and not hours later."""
         if self.save_best:
             use_atomic_writes()
-        if self.at_start and runner.iter == 0:
+        self._prepare(runner)
+        if not self._disabled and self.at_start and runner.iter == 0:
             self._evaluate_and_keep(runner, epochs=0, iters=0)
 
     def after_train_epoch(self, runner) -> None:
         """Evaluate at the interval and at the end."""
-        if self.by_epoch and (self.every_n_epochs(runner, self.interval)
-                              or (self.at_end and self.is_last_train_epoch(runner))):
+        if self._disabled or not self.by_epoch:
+            return
+        if (self.every_n_epochs(runner, self.interval)
+                or (self.at_end and self.is_last_train_epoch(runner))):
             self._evaluate_and_keep(runner, epochs=runner.epoch + 1, iters=runner.iter)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
         """Evaluate at the interval and at the end, where iterations are counted."""
-        if not self.by_epoch and (self.every_n_train_iters(runner, self.interval)
-                                  or (self.at_end and self.is_last_train_iter(runner))):
+        if self._disabled or self.by_epoch:
+            return
+        if (self.every_n_train_iters(runner, self.interval)
+                or (self.at_end and self.is_last_train_iter(runner))):
             self._evaluate_and_keep(runner, epochs=runner.epoch, iters=runner.iter + 1)
 
     def evaluate(self, runner) -> dict[str, float]:
@@ -141,11 +155,31 @@ class LinearSVMHook(Hook):
                 'of an unfinished fit')
         return metrics
 
-    def _extract(self, runner, split: str) -> tuple[np.ndarray, np.ndarray]:
+    def _prepare(self, runner) -> None:
+        error = None
+        try:
+            for split, config in self._configs.items():
+                if config is not None:
+                    self._dataset(runner, split)
+        except FileNotFoundError as missing:
+            error = missing
+        if self.missing_data == 'error':
+            gather_or_raise(None, error)
+            return
+        reasons = [str(reason) for reason in all_gather_object(error) if reason is not None]
+        self._disabled = bool(reasons)  # on every rank alike, or one would wait for the others
+        if reasons:
+            runner.logger.warning('training goes on without linear SVM scores, because labelled '
+                                  f"data is missing (missing_data='warn'): {reasons[0]}")
+
+    def _dataset(self, runner, split: str):
         if split not in self._datasets:
             self._datasets[split] = _build(self._configs[split])
             self._note_points(runner, split)
-        return extract_features(runner.model, self._datasets[split], network=self.network,
+        return self._datasets[split]
+
+    def _extract(self, runner, split: str) -> tuple[np.ndarray, np.ndarray]:
+        return extract_features(runner.model, self._dataset(runner, split), network=self.network,
                                 **self.loader)
 
     def _note_points(self, runner, split: str) -> None:

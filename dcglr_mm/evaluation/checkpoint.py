@@ -1,0 +1,105 @@
+"""Load weights into a network that is about to be scored, and account for every key."""
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from .state import unwrap
+
+
+@dataclass(frozen=True)
+class LoadReport:
+    """What became of the keys of a checkpoint.
+
+    Attributes:
+        loaded (int): Keys that were loaded.
+        unexpected (list[str]): Keys of the checkpoint that the model lacks.
+        missing (list[str]): Keys of the model that the checkpoint lacks; none of the backbone.
+    """
+    loaded: int
+    unexpected: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    def lines(self) -> list[str]:
+        """Return the report as text lines, keys listed where some did not load."""
+        lines = [f'{self.loaded} keys loaded']
+        for keys, what in ((self.unexpected, 'of the checkpoint have no place in the model'),
+                           (self.missing, 'of the model are not in the checkpoint')):
+            if keys:
+                lines.append(f'{len(keys)} keys {what}: {", ".join(keys)}')
+        return lines
+
+
+def find_backbone(model: nn.Module, network: str = 'teacher') -> tuple[str, nn.Module]:
+    """Return the prefix (with its dot, or empty) and the module whose features are scored.
+
+    That is ``model.<network>.backbone``, else ``model.backbone``, else the model itself.
+
+    Raises:
+        ValueError: The model has networks, but not this one.
+    """
+    modules = dict(model.named_modules())
+    if f'{network}.backbone' in modules:
+        return f'{network}.backbone.', modules[f'{network}.backbone']
+    others = [name[:-len('.backbone')] for name in modules if name.endswith('.backbone')]
+    if others and 'backbone' not in modules:
+        raise ValueError(f'the model has no network {network!r}, expected one of {others}')
+    return ('backbone.', modules['backbone']) if 'backbone' in modules else ('', model)
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read the state dict of a checkpoint; nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file cannot be read, or holds no state dict.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'the checkpoint {path} does not exist')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise ValueError(f'the checkpoint {path} cannot be read, it may be incomplete: '
+                         f'{str(error).splitlines()[0]}') from error
+    if isinstance(content, Mapping):
+        content = content.get('state_dict', content)
+    if not (isinstance(content, Mapping) and content
+            and all(isinstance(value, Tensor) for value in content.values())):
+        raise ValueError(f'the checkpoint {path} holds no state dict of tensors')
+    return {key.removeprefix('module.'): value for key, value in content.items()}
+
+
+def load_for_scoring(model: nn.Module, path: str | Path, network: str = 'teacher') -> LoadReport:
+    """Load a checkpoint of the whole model, or the state dict of a plain backbone.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no checkpoint, a tensor has another shape than the model's, or a
+            weight of the scored backbone would stay random.
+    """
+    model = unwrap(model)
+    prefix, backbone = find_backbone(model, network)
+    weights = read_state_dict(path)
+    own = model.state_dict()
+    if prefix and not any(key in own for key in weights):
+        weights = {prefix + key: value for key, value in weights.items()}
+    misfits = [f'{key} {tuple(weights[key].shape)} (model: {tuple(own[key].shape)})'
+               for key in weights if key in own and weights[key].shape != own[key].shape]
+    if misfits:
+        raise ValueError(f'the checkpoint {path} does not fit the config, shapes differ: '
+                         f'{", ".join(misfits[:5])}' + (', ...' if len(misfits) > 5 else ''))
+    missing = [key for key in own if key not in weights]
+    # A batch norm of old does not count its batches; nothing depends on the count.
+    random = [key for key in missing
+              if key.startswith(prefix) and not key.endswith('num_batches_tracked')]
+    if random:
+        raise ValueError(
+            f'the checkpoint {path} leaves {len(random)} of {len(backbone.state_dict())} tensors '
+            f'of the {network} backbone random: {", ".join(random[:5])}'
+            + (', ...' if len(random) > 5 else ''))
+    unexpected = [key for key in weights if key not in own]
+    model.load_state_dict(weights, strict=False)
+    return LoadReport(len(weights) - len(unexpected), unexpected, missing)

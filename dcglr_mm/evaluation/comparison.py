@@ -1,0 +1,137 @@
+"""Score the networks of a pre-training config: checkpoints and the untrained network."""
+import copy
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.runner import set_random_seed
+from torch import nn
+
+from dcglr_mm.registry import DATASETS, MODELS
+
+from .bn_calibration import tracked_batch_norms
+from .checkpoint import find_backbone, load_for_scoring
+from .folds import read_groups
+from .protocol import score_backbone
+from .table import merge_seeds
+
+NOTES = ('Accuracies on the test split as fractions, mean ± deviation (over seeds; over the draws '
+         'of labelled shapes, or the folds, where there is one seed). {samples} test shapes: the '
+         'standard error of an accuracy of 0.5 is {error:.3f}. C of each SVM was chosen by '
+         '{folds} folds of the train split{groups}; "all, C=1" has C = 1. Untrained networks: '
+         'compare with the better row.')
+
+
+def find_svm_hook(cfg: Config) -> dict:
+    """Return the config of the LinearSVMHook, which says what the labelled data sets are.
+
+    Raises:
+        ValueError: There is none, or it has no test data set.
+    """
+    for hook in cfg.get('custom_hooks') or []:
+        if str(hook.get('type', '')).rpartition('.')[-1] == 'LinearSVMHook':
+            if hook.get('test_dataset') is None:
+                raise ValueError('the LinearSVMHook of the config has no test_dataset to score on')
+            return hook
+    raise ValueError('the config has no LinearSVMHook in custom_hooks, whose train_dataset and '
+                     'test_dataset say what to score on')
+
+
+def build_network(cfg: Config, seed: int = 0) -> nn.Module:
+    """Build and initialise the model of a config with a seed of its own."""
+    set_random_seed(seed)
+    model = MODELS.build(copy.deepcopy(cfg.model))
+    if hasattr(model, 'init_weights'):
+        model.init_weights()
+    return model
+
+
+def build_split(config: dict):
+    """Build a data set in test mode."""
+    return DATASETS.build({**copy.deepcopy(config), 'test_mode': True})
+
+
+def compare(
+    cfg: Config,
+    checkpoints: Sequence[str] = (),
+    *,
+    merge: str | None = None,
+    untrained_seeds: Sequence[int] = (),
+    network: str = 'teacher',
+    groups: str | None = None,
+    num_folds: int = 5,
+    device: str | None = None,
+    log: Callable[[str], None] = lambda line: None,
+    **options,
+) -> dict:
+    """Score checkpoints and the untrained network of a config by ``score_backbone``.
+
+    Args:
+        cfg (Config): A pre-training config with a LinearSVMHook.
+        checkpoints (sequence): Paths.
+        merge (str, optional): Name of the one row that all checkpoints together make.
+        untrained_seeds (sequence): Seeds of the untrained network; it gets a row as initialised
+            and, if its backbone has batch norm, one with statistics calibrated on train.
+        network (str): ``'teacher'`` or ``'student'``.
+        groups (str, optional): Table of groups; default: that of the hook.
+        num_folds (int): Folds of the train split.
+        device (str, optional): Default: a GPU if there is one.
+        log (callable): Gets lines of progress, and what of a checkpoint did not load.
+        **options: Passed to :func:`~dcglr_mm.evaluation.protocol.score_backbone`.
+
+    Returns:
+        dict: ``networks`` by name, each with ``summary`` (see
+        :func:`~dcglr_mm.evaluation.table.merge_seeds`), ``scores`` and, for checkpoints, ``files``;
+        ``notes`` (text); ``config``.
+
+    Raises:
+        ValueError: See :func:`find_svm_hook`, :func:`load_for_scoring` and ``score_backbone``.
+    """
+    init_default_scope(cfg.get('default_scope', 'dcglr_mm'))
+    hook = find_svm_hook(cfg)
+    train, test = build_split(hook['train_dataset']), build_split(hook['test_dataset'])
+    groups = groups or hook.get('groups')
+    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    options.update(
+        network=network, num_folds=num_folds, device=device, log=log,
+        groups=None if groups is None else read_groups(groups, len(train)))
+    networks: dict[str, dict] = {}
+    for path in checkpoints:
+        log(f'checkpoint {path}')
+        model = build_network(cfg)
+        for line in load_for_scoring(model, path, network).lines():
+            log(f'  {line}')
+        entry = networks.setdefault(merge or _unused(_short(path), networks),
+                                    dict(scores=[], files=[]))
+        entry['scores'].append(score_backbone(model, train, test, **options))
+        entry['files'].append(str(path))
+    for seed in untrained_seeds:
+        model = build_network(cfg, seed)
+        has_bn = bool(tracked_batch_norms(find_backbone(model, network)[1]))
+        for name, calibrate in (('untrained', False), ('untrained, BN calibrated', True)):
+            if has_bn or not calibrate:
+                log(f'{name}, seed {seed}')
+                entry = networks.setdefault(name, dict(scores=[], seeds=[]))
+                entry['scores'].append(
+                    score_backbone(model, train, test, calibrate_bn=calibrate, **options))
+                entry['seeds'].append(seed)
+    for entry in networks.values():
+        entry['summary'] = merge_seeds(entry['scores'])
+    notes = NOTES.format(samples=len(test), error=(0.25 / len(test))**0.5, folds=num_folds,
+                         groups=' that cut no group' if groups else '')
+    return dict(config=cfg.filename, networks=networks, notes=notes)
+
+
+def _short(path: str | Path) -> str:
+    """Name a checkpoint by its folder and stem."""
+    path = Path(path)
+    return f'{path.resolve().parent.name}/{path.stem}'
+
+
+def _unused(name: str, taken: dict) -> str:
+    number, candidate = 2, name
+    while candidate in taken:
+        candidate, number = f'{name} ({number})', number + 1
+    return candidate
