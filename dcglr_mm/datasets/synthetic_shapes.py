@@ -50,6 +50,7 @@ class SyntheticShapes(PointCloudDataset):
 
     Raises:
         ValueError: An unknown class, split or rotation, or a number out of range.
+        TypeError: ``classes`` is not a list of names.
     """
 
     def __init__(self,
@@ -146,8 +147,11 @@ def _check_share(value: float, key: str) -> float:
 
 
 def _check_families(classes: Sequence[str] | None) -> None:
-    if classes is None or isinstance(classes, str):
-        return  # the base class has its own error for a string
+    if classes is None:
+        return
+    if isinstance(classes, str) or not isinstance(classes, Sequence) or not all(
+            isinstance(name, str) for name in classes):
+        raise TypeError(f'SyntheticShapes: classes must be a list of names, found {classes!r}.')
     unknown = [name for name in classes if name not in FAMILIES]
     if unknown or len(set(classes)) < len(classes) or len(classes) == 0:
         what = f'no family {unknown[0]!r}' if unknown else f'an empty or repeating list {classes!r}'

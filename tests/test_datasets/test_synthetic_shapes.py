@@ -223,6 +223,12 @@ def test_bad_options_end_in_one_clear_error(options, message):
         small(**options)
 
 
+@pytest.mark.parametrize('classes', ['chair', 3, ['chair', 1]])
+def test_classes_must_be_a_list_of_names(classes):
+    with pytest.raises(TypeError, match='SyntheticShapes: classes must be a list of names'):
+        small(classes=classes)
+
+
 def test_an_error_names_the_object():
     assert small().describe(small().get_data_info(4)).endswith('train item 4 (mug 1)')
 

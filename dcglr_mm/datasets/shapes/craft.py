@@ -37,11 +37,11 @@ def wing(root: tuple, tip: tuple, chords: tuple[float, float], thick: float) -> 
 @family
 def plane(rng: np.random.Generator) -> list[Mesh]:
     """Airliners, gliders, jets, delta wings and biplanes; tails, engines, propellers, wheels."""
-    radius, long = uniform(rng, 0.08, 0.16), 1.0
+    radius = uniform(rng, 0.08, 0.16)
     x = np.array([-1, -0.75, -0.45, 0.4, 0.7, 0.9, 1.0])
     shape = np.array([0.12, 0.45, 0.9, 1, 0.85, 0.5, 0.08]) * radius
     lift = np.array([0.7, 0.45, 0.1, 0, 0, -0.1, -0.2]) * radius
-    parts = [hull(np.stack([x * long, shape, shape, lift], axis=1), 2)]
+    parts = [hull(np.stack([x, shape, shape, lift], axis=1), 2)]
     kind = pick(rng, ('swept', 'swept', 'straight', 'straight', 'delta'))
     span = uniform(rng, 0.7, 1.3) if kind != 'delta' else uniform(rng, 0.5, 0.75)
     chord = uniform(rng, 0.22, 0.38) if kind != 'delta' else uniform(rng, 0.9, 1.2)

@@ -120,8 +120,7 @@ def bolt(rng: np.random.Generator) -> list[Mesh]:
     if head in ('hex', 'square'):
         parts.append(frustum(wide, wide, tall, (0, 0, long), 6 if head == 'hex' else 4))
     elif head == 'socket':
-        parts.append(move(prism(circle(18) * wide, tall, hole=circle(18) * 0.5 * wide),
-                          (0, 0, long)))
+        parts.append(prism(circle(18) * wide, tall, (0, 0, long), circle(18) * (0.5 * wide)))
         parts.append(frustum(0.5 * wide, 0.5 * wide, 0.3 * tall, (0, 0, long), 18))
     elif head == 'round':
         parts.append(ellipsoid((wide, wide, tall), (0, 0, long), start=0.5))

@@ -16,9 +16,9 @@ def open_vessel(profile: np.ndarray, wall: float, segments: int = 20) -> Mesh:
     """
     inner = profile[::-1] - (wall, 0.0)
     inner[-1, 1] += wall
-    axis = [(0.0, profile[0, 1])], [(0.0, inner[-1, 1])]
-    return lathe(np.concatenate([axis[0], profile, np.maximum(inner, (1e-3, -np.inf)), axis[1]]),
-                 segments)
+    inner[:, 0] = np.maximum(inner[:, 0], 0.0)
+    below, above = (0.0, profile[0, 1]), (0.0, inner[-1, 1])
+    return lathe(np.concatenate([[below], profile, inner, [above]]), segments)
 
 
 @family
