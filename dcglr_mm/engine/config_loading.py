@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
-from .overrides import check_overrides, spread_data_root
+from .overrides import check_optimizer_type, check_overrides, spread_data_root
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -72,6 +72,7 @@ def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
         checkpoint_hook.type = 'dcglr_mm.SafeCheckpointHook'  # same arguments, atomic writes
     if any(key.startswith('custom_imports') for key in options):
         import_modules_from_strings(**cfg.custom_imports)
+    check_optimizer_type(cfg)
     return cfg
 
 

@@ -146,6 +146,21 @@ def check_overrides(cfg: Config, options: Mapping[str, object]) -> None:
         _check_one(cfg._cfg_dict, dotted)
 
 
+def check_optimizer_type(cfg: Config) -> None:
+    """Refuse an optimizer that is not registered; MMEngine's own error does not name it.
+
+    Raises:
+        ValueError: With the nearest known names.
+    """
+    from dcglr_mm.registry import OPTIMIZERS
+    name = ((cfg.get('optim_wrapper') or {}).get('optimizer') or {}).get('type')
+    if not isinstance(name, str) or OPTIMIZERS.get(name) is not None:
+        return
+    known = {*OPTIMIZERS.module_dict, *OPTIMIZERS.parent.module_dict}
+    raise ValueError(f'optim_wrapper.optimizer.type: unknown optimizer {name!r}; '
+                     f'{_suggest(name, known)}')
+
+
 def _walk(node: object):
     """Yield every (container, key, value) of nested dicts and lists, depth first."""
     if isinstance(node, dict):

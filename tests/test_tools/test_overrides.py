@@ -96,6 +96,11 @@ def test_loading_spreads_data_root_and_makes_checkpoints_safe():
         type='dcglr_mm.SafeCheckpointHook', interval=1, max_keep_ckpts=1)
 
 
+def test_an_unknown_optimizer_is_named():
+    with pytest.raises(ValueError, match="optimizer.type: unknown optimizer 'SDG'; .* 'SGD'"):
+        load_config_with_overrides(TOY_CONFIG, ['optim_wrapper.optimizer.type=SDG'])
+
+
 def test_a_config_is_found_below_the_shipped_ones(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert find_config('configs/_base_/default_runtime.py').endswith('default_runtime.py')

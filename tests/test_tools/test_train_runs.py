@@ -111,7 +111,8 @@ def test_resume_before_the_first_checkpoint_starts_afresh_and_says_so(train, tmp
     (('data_root=/no/such/place', ), 'ToyDataset: /no/such/place/points.npy does not exist'),
     (('train_dataloader.num_workers=1', 'train_dataloader.dataset.bad_row=3'),
      'row 3 of {data} is empty'),
-    (('optim_wrapper.optimizer.type=SDG', ), "unknown type 'SDG' among the optimizers"),
+    (('model.type=ToyModle', ), "unknown type 'ToyModle' among the models of scope 'dcglr_mm'; did "
+     "you mean 'ToyModel'"),
 ])
 def test_a_users_mistake_ends_in_one_sentence(train, tmp_path, toy_data, options, sentence):
     done = train(options=options)

@@ -11,7 +11,8 @@ train_dataloader = dict(
     dataset=dict(type='ToyDataset', data_root=data_root))
 model = dict(type='ToyModel')
 optim_wrapper = dict(type='OptimWrapper', optimizer=dict(type='SGD', lr=0.1, momentum=0.9))
-param_scheduler = [dict(type='ExponentialLR', gamma=0.5)]
+# MMEngine stores `end` in checkpoints, and takes max_epochs where it is not given.
+param_scheduler = [dict(type='ExponentialLR', gamma=0.5, end=1000)]
 train_cfg = dict(by_epoch=True, max_epochs=max_epochs)
 default_hooks = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1))
 custom_hooks = [dict(type='DumpHook'), dict(type='ToyScoreHook')]
