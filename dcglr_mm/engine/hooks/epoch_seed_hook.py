@@ -23,13 +23,21 @@ class EpochSeedHook(Hook):
     """
 
     def before_train_epoch(self, runner) -> None:
-        """Seed the coming epoch."""
+        """Announce seed and epoch to the data sets."""
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             return
-        torch.manual_seed(_mix(runner.seed, runner.epoch, get_rank()))
         for dataset in _leaf_datasets(runner.train_dataloader.dataset):
             if hasattr(dataset, 'set_epoch'):
                 dataset.set_epoch(runner.epoch, runner.seed)
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
+        """Seed torch at an epoch's first step.
+
+        Not earlier: starting the loader draws from torch's generator or not, depending on whether
+        its workers persist.
+        """
+        if batch_idx == 0 and isinstance(runner.train_loop, EpochBasedTrainLoop):
+            torch.manual_seed(_mix(runner.seed, runner.epoch, get_rank()))
 
 
 def _leaf_datasets(dataset: Dataset) -> list[Dataset]:
