@@ -83,6 +83,7 @@ def test_measures_become_scalars_at_their_intervals(tmp_path):
         assert line['collapse/teacher_entropy'] == pytest.approx(1.0 + 0.01 * step)
         assert line['collapse/teacher_student_kl'] == pytest.approx(0.3)
         assert line['collapse/center_norm'] == 0.5
+        assert line['collapse/teacher_information'] == pytest.approx(0.9 - 0.01 * step)
         assert ('collapse/effective_rank' in line) == (step % 10 == 0)
     # two checks of 16 rows fill the window of 32
     window = torch.cat([features(15), features(20)]).double().numpy()
@@ -112,6 +113,7 @@ def dead_from(start, **changes):
 
 @pytest.mark.parametrize('name, changes', [
     ('uniform teacher', dict(teacher_entropy=math.log(K), teacher_student_kl=1e-7)),
+    ('uninformative teacher', dict(teacher_entropy=1.2, teacher_marginal_entropy=1.2001)),
     ('one prototype', dict(teacher_entropy=0.0, teacher_marginal_entropy=0.0)),
     ('constant features', dict(features=torch.ones(16, 5))),
     ('features on a line', dict(features=torch.outer(torch.arange(16.), torch.ones(5)))),
@@ -125,6 +127,15 @@ def test_death_stops_training_with_an_explanation(tmp_path, name, changes):
     assert 'stop=False' in str(info.value)
     assert logged(runner)[-1]['step'] == 13  # what led to it is in the scalars
     assert not list(tmp_path.glob('*.pth'))
+
+
+def test_batches_of_fewer_than_four_shapes_are_not_judged_by_their_variety(tmp_path):
+    hook = CollapseMonitorHook(interval=1, limits=LIMITS)
+    script = dead_from(1, teacher_entropy=0.0, teacher_marginal_entropy=0.0,
+                       features=features(0, rows=6))
+    runner = make_runner(tmp_path, hook, script)
+    runner.train()
+    assert runner.iter == 20
 
 
 def test_broken_weights_stop_training_at_once(tmp_path):
@@ -169,7 +180,7 @@ def test_model_without_monitor_is_judged_by_its_loss(tmp_path):
     (dict(interval=0), ValueError, 'found 0, 100 and 1024'),
     (dict(num_features=1), ValueError, 'num_features at least 2'),
     (dict(limits=dict(patiense=3)), TypeError, 'patiense'),
-    (dict(limits=dict(patience=-1)), ValueError, 'found 500 and -1'),
+    (dict(limits=dict(patience=-1)), ValueError, 'found 200 and -1'),
 ])
 def test_wrong_arguments_are_named(arguments, error, message):
     with pytest.raises(error, match=message):

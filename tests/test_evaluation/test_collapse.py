@@ -1,15 +1,18 @@
+import json
 import math
 import re
+from pathlib import Path
 
-import numpy as np
 import pytest
 
 from dcglr_mm.evaluation.collapse import CollapseDetector, CollapseLimits, find_symptoms
 
 K = 512
 UNIFORM = math.log(K)
+TRACES = json.loads(Path(__file__).with_name('collapse_traces.json').read_text())['traces']
 HEALTHY = dict(loss=6.0, teacher_entropy=4.0, teacher_marginal_entropy=5.5, teacher_student_kl=0.3,
-               feature_relative_std=0.4, effective_rank=12.0)
+               teacher_information=1.5, feature_relative_std=0.4,
+               effective_rank=12.0)
 
 
 def run(trace, interval=10, limits=None, num_prototypes=K):
@@ -27,23 +30,45 @@ def constant(iterations=5000, **changes):
                              for i in range(interval, iterations + 1, interval))
 
 
-def healthy_start(interval, iterations=3000):
-    """Entropy starts a hair below log K, KL decays at once, and differences grow slowly."""
-    rng = np.random.default_rng(0)
-    for i in range(interval, iterations + 1, interval):
-        grown = 1 / (1 + math.exp(-(i - 700) / 80))  # late: a slow, warmed-up learning rate
-        entropy = UNIFORM * (0.99995 - 0.35 * grown) - 0.001 * rng.random()
-        yield i, dict(
-            loss=entropy + 0.02, teacher_entropy=entropy,
-            teacher_marginal_entropy=UNIFORM * (0.9999 - 0.05 * grown),
-            teacher_student_kl=0.2 * math.exp(-i / 30) + 3e-5 + 0.3 * grown,
-            feature_relative_std=0.003 + 0.3 * grown, effective_rank=1.3 + 10 * grown)
+def recorded(name):
+    """Measures of a real run, each held until the next one was recorded."""
+    trace = TRACES[name]
+
+    def replay(interval):
+        for row in trace['rows']:
+            measures = dict(zip(trace['columns'], row))
+            iteration = measures.pop('iteration')
+            measures['teacher_marginal_entropy'] = (
+                measures['teacher_entropy'] + measures['teacher_information'])
+            yield iteration, measures
+
+    return replay
 
 
 def test_healthy_run_is_never_stopped():
     assert run(constant()) is None
-    for interval in (1, 10, 50):
-        assert run(healthy_start, interval) is None
+
+
+@pytest.mark.parametrize('name', [name for name in TRACES if name.startswith('alive')])
+def test_recorded_start_of_a_living_run_is_no_alarm_even_without_warmup(name):
+    assert run(recorded(name), limits=CollapseLimits(warmup=0, patience=40)) is None
+    # nor is it anywhere near one
+    columns = dict(zip(TRACES[name]['columns'], zip(*TRACES[name]['rows'])))
+    limits = CollapseLimits()
+    assert min(columns['teacher_information']) > 20 * limits.information
+    assert max(columns['teacher_entropy']) < 0.999 * UNIFORM
+    assert min(columns['feature_relative_std']) > 100 * limits.relative_std
+
+
+@pytest.mark.parametrize('name, verdict, latest', [
+    ('dead_fast_teacher', 'uninformative teacher', 240),
+    ('dead_uniform', 'uninformative teacher|uniform teacher', 240),
+    ('dead_no_centre', 'one prototype', 160),
+])
+def test_recorded_dead_run_is_recognised(name, verdict, latest):
+    iteration, text = run(recorded(name), limits=CollapseLimits(warmup=40, patience=100))
+    assert iteration <= latest
+    assert re.search(f'collapsed .({verdict})', text)
 
 
 @pytest.mark.parametrize('name, changes, text', [
@@ -51,6 +76,8 @@ def test_healthy_run_is_never_stopped():
      r'teacher entropy is 99.999% of log K \(limit 99.990%\) and KL.* is 1e-06 nats'),
     ('one prototype', dict(teacher_entropy=1e-6, teacher_marginal_entropy=1e-4 * UNIFORM),
      'entropy of the mean teacher output is 0.010% of log K'),
+    ('uninformative teacher', dict(teacher_information=2e-5),
+     r'information of sample and prototype is 2e-05 nats \(limit 0.001\)'),
     ('constant features', dict(feature_relative_std=1e-6, effective_rank=7.0),
      r'relative deviation of the features is 1e-06 \(limit 0.0001\)'),
     ('features on a line', dict(effective_rank=1.001),
@@ -94,7 +121,7 @@ def test_measures_that_are_rare_keep_their_count_between_looks():
             yield i, measures
 
     iteration, verdict = run(trace)
-    assert iteration == 900  # looks at 600, 700, 800, 900
+    assert iteration == 600  # looks at 300, 400, 500, 600
     assert 'at each of 4 checks' in verdict
 
 

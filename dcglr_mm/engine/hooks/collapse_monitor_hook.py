@@ -15,6 +15,10 @@ from dcglr_mm.evaluation.state import unwrap
 from dcglr_mm.registry import HOOKS
 
 _TEACHER = ('teacher_entropy', 'teacher_marginal_entropy', 'teacher_student_kl', 'center_norm')
+_DERIVED = ('teacher_information', )
+#: Two views of fewer shapes than four say little about how outputs differ between shapes.
+_MIN_OUTPUTS = 8
+_ABOUT_THE_BATCH = ('teacher_information', 'teacher_marginal_entropy')
 _FEATURES = ('feature_std', 'feature_relative_std', 'effective_rank')
 
 
@@ -27,7 +31,9 @@ class CollapseMonitorHook(Hook):
     """Measures of collapse as scalars ``collapse/...``, and a stop when training is dead.
 
     Every ``interval`` iterations, from ``model.monitor``: ``teacher_entropy``,
-    ``teacher_marginal_entropy``, ``teacher_student_kl`` (nats) and ``center_norm``. Every
+    ``teacher_marginal_entropy``, ``teacher_student_kl`` and ``center_norm``; and
+    ``teacher_information``, the difference of the two entropies, which is the mutual information of
+    sample and prototype: 0 if the teacher gives every sample the same output. All in nats. Every
     ``feature_interval`` iterations, over the backbone features of the recent checks
     (``model.monitor['features']``, (M, D)): ``feature_std`` (mean over dimensions of the standard
     deviation), ``feature_relative_std`` (root mean variance over root mean square) and
@@ -35,7 +41,8 @@ class CollapseMonitorHook(Hook):
     the message hub; the rarer ones also make one line of the log. A model without ``monitor`` is
     judged by its loss alone.
 
-    On several ranks each measures its share and all get the mean, so that all decide alike.
+    What is measured over the samples of a batch is not judged if a rank's batch has fewer than four
+    shapes. On several ranks each measures its share and all get the mean, so that all decide alike.
 
     With ``stop``, :class:`TrainingCollapsed` is raised on every rank after the explanation was
     logged. It is an exception and not ``stop_training`` because that flag is looked at only after
@@ -98,6 +105,9 @@ class CollapseMonitorHook(Hook):
         monitor = getattr(model, 'monitor', None) or {}
         self._remember(monitor.get('features'))
         measures = {key: float(monitor[key]) for key in _TEACHER if key in monitor}
+        if 'teacher_entropy' in measures and 'teacher_marginal_entropy' in measures:
+            measures['teacher_information'] = (
+                measures['teacher_marginal_entropy'] - measures['teacher_entropy'])
         loss = (outputs or {}).get('loss')
         if loss is not None:
             measures['loss'] = float(loss.detach() if isinstance(loss, Tensor) else loss)
@@ -124,12 +134,14 @@ class CollapseMonitorHook(Hook):
         runner.message_hub.update_scalars(scalars)
         runner.visualizer.add_scalars(scalars, step=done)
         if with_features:
-            shown = ', '.join(f'{key} {measures[key]:.4g}' for key in (*_TEACHER, *_FEATURES)
-                              if key in measures)
+            keys = [key for key in (*_TEACHER, *_DERIVED, *_FEATURES) if key in measures]
+            shown = ', '.join(f'{key} {measures[key]:.4g}' for key in keys)
             runner.logger.info(f'collapse monitor, iteration {done}: {shown}')
 
     def _judge(self, runner, model: nn.Module, measures: dict[str, float], done: int) -> None:
         finite = math.isfinite(measures.get('loss', 0.0)) or _weights_are_finite(model)
+        if self._features and len(self._features[-1]) < _MIN_OUTPUTS:
+            measures = {k: v for k, v in measures.items() if k not in _ABOUT_THE_BATCH}
         verdict = self._detector.check(done, measures, finite)
         if verdict is None:
             return
