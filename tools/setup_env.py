@@ -133,6 +133,8 @@ def explain(output: str) -> str | None:
                'newconnectionerror', 'proxyerror', 'read timed out')
     if any(phrase in text for phrase in network):
         return 'the package index cannot be reached (no network?)'
+    if 'no matching distribution found' in text or 'resolutionimpossible' in text:
+        return 'the package index cannot be reached, or has no such version for this Python'
     return None
 
 

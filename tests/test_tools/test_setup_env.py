@@ -221,6 +221,7 @@ def test_a_python_without_venv_is_told_what_to_install(monkeypatch, checkout):
     ('ERROR: Could not install packages: [Errno 28] No space left on device', 'no disk space'),
     ('NewConnectionError(...): Failed to establish a new connection: [Errno -3] Temporary failure '
      'in name resolution', 'no network'),
+    ('ERROR: No matching distribution found for torch==2.13.0', 'no such version'),
     ('error: subprocess-exited-with-error', None),
 ])
 def test_a_failed_pip_run_is_explained(output, reason):
