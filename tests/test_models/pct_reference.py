@@ -4,8 +4,7 @@ Module names are those of the released network, so that a state dict goes from o
 """
 import torch
 import torch.nn.functional as F
-from point_reference import (PlainLocalAggregation, plain_fps, plain_gather, plain_knn,
-                             plain_start)
+from point_reference import PlainLocalAggregation, plain_fps, plain_gather, plain_knn, plain_start
 from torch import Tensor, nn
 
 

@@ -3,8 +3,7 @@
 Module names are those of ``ViT3D``, so that a state dict goes from one to the other.
 """
 import torch
-from point_reference import (PlainLocalAggregation, plain_fps, plain_gather, plain_knn,
-                             plain_start)
+from point_reference import PlainLocalAggregation, plain_fps, plain_gather, plain_knn, plain_start
 from torch import Tensor, nn
 
 

@@ -2,7 +2,7 @@
 import torch
 from torch import Tensor
 
-from .row_sums import sum_rows
+from ..ops.graph import in_degree, neighbor_sum, reverse_edges, reverse_sum
 
 
 def edge_statistics(neighbor: Tensor, center: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -29,24 +29,23 @@ class _EdgeStatistics(torch.autograd.Function):
     @staticmethod
     def forward(ctx, a, b, index):
         num_edges, k = index.numel(), index.shape[1]
-        flat = index.flatten()
-        degree = torch.bincount(flat, minlength=len(a)).to(a.dtype)[:, None]
+        count = in_degree(index, len(a))
+        degree = count.to(a.dtype)[:, None]
         mean_a = (degree * a).sum(0) / num_edges
         mean_b = b.mean(0)
         a, b = a - mean_a, b - mean_b
-        sums = torch.nn.functional.embedding_bag(index, a, mode='sum')  # (G, C)
+        sums = neighbor_sum(a, index)  # (G, C)
         wide = torch.float32 if a.device.type == 'mps' else torch.float64
         total = (degree * a.square()).sum(0, dtype=wide)
         total = total + (b * (k * b + 2 * sums)).sum(0, dtype=wide)
-        ctx.save_for_backward(a, b, index, degree, sums)
+        ctx.save_for_backward(a, b, index, count, degree, sums)
         return mean_a + mean_b, (total / num_edges).clamp_(min=0.).to(a.dtype)
 
     @staticmethod
     def backward(ctx, grad_mean, grad_var):
-        a, b, index, degree, sums = ctx.saved_tensors
+        a, b, index, count, degree, sums = ctx.saved_tensors
         num_edges, k = index.numel(), index.shape[1]
-        # Sum over the edges that end in j of their starts' terms.
-        starts = sum_rows(b, index.flatten(), len(a), repeats=k)
+        starts = reverse_sum(b, *reverse_edges(index, count))  # over the edges that end in j
         slope = grad_var * (2. / num_edges)
         base = grad_mean / num_edges
         grad_a = degree * (base + slope * a) + slope * starts

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .row_sums import sum_rows
+from ..ops.graph import in_degree, reverse_edges, reverse_sum
 
 _PIECE_BYTES = {'cpu': 2**21}
 _PIECE_BYTES_DEVICE = 2**28
@@ -93,11 +93,13 @@ class _Pieces:
 
     def add_to_table(self, table: Tensor, piece: slice, values: Tensor) -> None:
         """Adds the rows of a piece (g k, C) to those of the table that they were picked from."""
-        target = self.index[piece].flatten()
+        target = self.index[piece].reshape(-1, 1)
         first, last = 0, len(table)
         if table.device.type == 'cpu':  # the neighbours of a piece lie in few clouds
             first, last = int(target.min()), int(target.max()) + 1
-        table[first:last] += sum_rows(values, target - first, last - first)
+        target = target - first
+        edges = reverse_edges(target, in_degree(target, last - first))
+        table[first:last] += reverse_sum(values, *edges)
 
 
 def _product(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
@@ -222,11 +224,10 @@ class _Winners:
 
     def times(self, weight: Tensor) -> Tensor:
         """Gradient of the inputs (G k, C): for each row, the channels that it has won."""
-        row = self.row.flatten()
-        order = row.int().sort(stable=True).indices
-        won = torch.bincount(row, minlength=len(self.row) * self.k)
+        row = self.row.reshape(-1, 1)
+        order, begin = reverse_edges(row, in_degree(row, len(self.row) * self.k))
         return F.embedding_bag(
-            order % len(weight), weight, won.cumsum(0) - won, mode='sum',
+            order % len(weight), weight, begin, mode='sum',
             per_sample_weights=self.grad.flatten()[order])
 
     def transposed_times(self, x: Tensor) -> Tensor:

@@ -1,0 +1,113 @@
+"""The maximum of a linear layer against a tensor of all its rows."""
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dcglr_mm.models.layers import linear_max as module
+from dcglr_mm.models.layers.linear_max import linear_max
+
+
+def rand(*shape, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+def plain(rows, weight, index, offset, sign, relu, norm):
+    """All rows, the layer, batch norm if there is one, ReLU, and torch's maximum."""
+    x = rows if index is None else rows[index]
+    if offset is not None:
+        x = x + offset[:, None]
+    if relu:
+        x = torch.relu(x)
+    y = F.linear(x, weight)
+    if norm is None:
+        return y.max(dim=1).values
+    y = F.batch_norm(y.flatten(0, 1), None, None, *norm, training=True).view_as(y)
+    return torch.relu(y).max(dim=1).values
+
+
+def ours(rows, weight, index, offset, sign, relu, norm):
+    best = linear_max(rows, weight, index, offset, sign, relu, statistics=norm is not None)
+    if norm is None:
+        return best.value
+    scale = norm[0] * torch.rsqrt(best.var + 1e-5)
+    return torch.relu((best.value - best.mean) * scale + norm[1])
+
+
+@pytest.mark.parametrize('k', [1, 5, 20])
+@pytest.mark.parametrize('normed', [False, True], ids=['bare', 'normed'])
+@pytest.mark.parametrize('relu', [False, True])
+@pytest.mark.parametrize('offset', [False, True])
+@pytest.mark.parametrize('table', [False, True])
+@pytest.mark.parametrize('pieces', ['one', 'many'])
+def test_equals_all_rows(k, normed, relu, offset, table, pieces, monkeypatch):
+    if pieces == 'many':  # two groups a piece, the last piece short
+        monkeypatch.setitem(module._PIECE_BYTES, 'cpu', 2 * k * 6 * 8)
+    weight, shift = rand(6, 4, seed=1), rand(7, 4, seed=2) if offset else None
+    rows = rand(11, 4, seed=3) if table else rand(7, k, 4, seed=3)
+    index = torch.randint(0, 11, (7, k), generator=torch.Generator().manual_seed(4))
+    norm = sign = None
+    if normed:
+        scale = torch.tensor([1., -2., 0., 0.5, -0.1, 3.], dtype=torch.float64)
+        norm, sign = (scale, rand(6, seed=5)), scale.sign()
+    leaves = [t for t in (rows, weight, shift, *(norm or ())) if t is not None]
+    gradients = []
+    for function in (ours, plain):
+        for leaf in leaves:
+            leaf.requires_grad_().grad = None
+        out = function(rows, weight, index if table else None, shift, sign, relu, norm)
+        (out * rand(*out.shape, seed=6)).sum().backward()
+        gradients.append([out.detach(), *(leaf.grad for leaf in leaves)])
+    for mine, expected in zip(*gradients):
+        torch.testing.assert_close(mine, expected, rtol=1e-10, atol=1e-12)
+
+
+def test_of_equal_rows_the_first_has_the_gradient():
+    for k in (4, 20):
+        rows = torch.ones(2, k, 3, dtype=torch.float64, requires_grad=True)
+        linear_max(rows, rand(5, 3)).value.sum().backward()
+        assert (rows.grad[:, 1:] == 0).all()
+        torch.testing.assert_close(rows.grad[:, 0], rand(5, 3).sum(0).expand(2, -1))
+
+
+def test_statistics_survive_a_mean_of_many_deviations():
+    rows = rand(40, 16, 8).float()
+    weight = rand(5, 8, seed=1).float()
+    y = F.linear(rows.double() + 1000, weight.double()).flatten(0, 1)
+    best = linear_max(rows + 1000, weight, statistics=True)
+    torch.testing.assert_close(best.var.double(), y.var(0, unbiased=False), rtol=2e-3, atol=0)
+    torch.testing.assert_close(best.mean.double(), y.mean(0), rtol=1e-6, atol=1e-2)
+
+
+def test_a_bad_row_spoils_its_own_group_only():
+    rows = rand(3, 4, 2)
+    rows[1, 2, 0] = float('nan')
+    rows.requires_grad_()
+    value = linear_max(rows, rand(5, 2)).value
+    value.nan_to_num().sum().backward()
+    assert value[1].isnan().all() and value[[0, 2]].isfinite().all()
+    assert rows.grad[[0, 2]].isfinite().all()
+
+
+def test_no_gradient_keeps_no_rows():
+    """Where no gradient is wanted the answer is the same and carries no graph."""
+    rows, weight = rand(3, 4, 2), rand(5, 2)
+    best = linear_max(rows, weight.requires_grad_(), statistics=True)
+    with torch.no_grad():
+        again = linear_max(rows, weight, statistics=True)
+    assert again.value.grad_fn is None
+    for first, second in zip(best, again):
+        assert torch.equal(first, second)
+
+
+def test_autocast_keeps_statistics_in_float32():
+    rows, weight = rand(30, 8, 16).float(), rand(12, 16, seed=1).float()
+    expected = linear_max(rows, weight, relu=True, statistics=True)
+    weight.requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16):
+        best = linear_max(rows.bfloat16(), weight, relu=True, statistics=True)
+    assert best.value.dtype == best.var.dtype == torch.float32
+    for mine, other in zip(best, expected):
+        torch.testing.assert_close(mine, other, rtol=0.03, atol=0.05)
+    best.value.sum().backward()
+    assert weight.grad.dtype == torch.float32 and weight.grad.isfinite().all()
