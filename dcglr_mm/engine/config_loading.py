@@ -6,7 +6,8 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
-from .overrides import check_optimizer_type, check_overrides, spread_data_root
+from .overrides import (check_optimizer_type, check_overrides, is_data_root,
+                        spread_data_root)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -63,10 +64,10 @@ def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
     options = parse_options(pairs)
     if not allow_new_keys:
         check_overrides(cfg, options)
-    old_root = cfg.get('data_root')
+    old_roots = {key: cfg.get(key) for key in options if is_data_root(key)}
     cfg.merge_from_dict(options)
-    if 'data_root' in options:
-        spread_data_root(cfg, old_root, options['data_root'])
+    for key, old_root in old_roots.items():
+        spread_data_root(cfg, old_root, options[key])
     checkpoint_hook = cfg.get('default_hooks', {}).get('checkpoint') or {}
     if checkpoint_hook.get('type') in ('CheckpointHook', 'mmengine.CheckpointHook'):
         checkpoint_hook.type = 'dcglr_mm.SafeCheckpointHook'  # same arguments, atomic writes

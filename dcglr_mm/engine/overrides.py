@@ -113,7 +113,7 @@ def _check_one(cfg: Mapping, dotted: str) -> None:
             raise ValueError(
                 f'--cfg-options {dotted}: {where!r} is {node!r}, which has no key {key!r}')
         elif key in node:
-            if not path and key not in _TOP_LEVEL_KEYS:
+            if not path and key not in _TOP_LEVEL_KEYS and not is_data_root(key):
                 raise ValueError(_explain_variable(cfg, dotted, key))
             node = node[key]
         else:
@@ -174,16 +174,21 @@ def _walk(node: object):
         yield from _walk(value)
 
 
-def spread_data_root(cfg: Config, old: str | None, new: str) -> int:
-    """Give `data_root` from the command line to every dataset of a composed config.
+def is_data_root(key: str) -> bool:
+    """Whether a top-level variable holds the folder of data sets: ``[..._]data_root``."""
+    return key == 'data_root' or key.endswith('_data_root')
 
-    A config's top-level ``data_root`` is copied into the datasets when the file is read, so that
-    changing it afterwards reaches none of them. Strings inside the datasets that began with the
-    old root (annotation files, say) are moved along.
+
+def spread_data_root(cfg: Config, old: str | None, new: str) -> int:
+    """Give a data root from the command line to every dataset of a composed config.
+
+    A config's top-level ``data_root`` (or ``svm_data_root``) is copied into the datasets when the
+    file is read, so that changing it afterwards reaches none of them. Strings inside the datasets
+    that began with the old root (annotation files, say) are moved along.
 
     Args:
         cfg: The merged config, changed in place.
-        old: The config's own top-level ``data_root``; None if it has none.
+        old: The config's own top-level value; None if it has none.
         new: The root to use.
 
     Returns:

@@ -106,3 +106,13 @@ def test_a_config_is_found_below_the_shipped_ones(tmp_path, monkeypatch):
     assert find_config('configs/_base_/default_runtime.py').endswith('default_runtime.py')
     with pytest.raises(FileNotFoundError, match='config file no/such.py does not exist'):
         find_config('no/such.py')
+
+
+def test_each_data_root_goes_to_its_own_datasets(tmp_path):
+    path = tmp_path / 'config.py'
+    path.write_text("data_root = 'a'\nsvm_data_root = 'b'\n"
+                    'train_dataloader = dict(dataset=dict(data_root=data_root))\n'
+                    'custom_hooks = [dict(train_dataset=dict(data_root=svm_data_root))]\n')
+    cfg = load_config_with_overrides(str(path), ['svm_data_root=c', 'data_root=d'])
+    assert cfg.train_dataloader.dataset.data_root == 'd'
+    assert cfg.custom_hooks[0].train_dataset.data_root == 'c'
