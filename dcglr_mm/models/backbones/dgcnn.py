@@ -2,12 +2,15 @@
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from dcglr_mm.registry import MODELS
 
 from ..layers.edge_conv import EdgeConv
+from ..layers.point_linear import PointLinear
+from ..ops import max_over_points
 from .base import PointBackbone
+from .norm_aliases import fold_norm_aliases
 
 
 @MODELS.register_module()
@@ -15,7 +18,9 @@ class DGCNN(PointBackbone):
     """Dynamic graph CNN (Wang et al. 2019), the shape network without its classifier.
 
     Edge convolutions, each on the neighbour graph of its own input; their outputs concatenated,
-    widened by a shared linear layer and pooled by max and by mean.
+    widened by a shared linear layer and pooled by max and by mean. State dicts of the authors'
+    network load as they are, less the classifier: there the batch norm of ``conv1`` stands under a
+    second name, ``bn1``, which is read here and not written.
 
     Args:
         in_channels: Channels of a point, xyz first.
@@ -38,10 +43,8 @@ class DGCNN(PointBackbone):
         self.num_edge_convs = len(widths)
         for i, (inputs, outputs) in enumerate(zip((in_channels, *widths), widths), 1):
             self.add_module(f'conv{i}', EdgeConv(inputs, outputs, k))
-        self.add_module(f'conv{len(widths) + 1}', nn.Sequential(
-            nn.Conv1d(sum(widths), emb_dims, 1, bias=False),
-            nn.BatchNorm1d(emb_dims),
-            nn.LeakyReLU(0.2)))
+        self.add_module(f'conv{len(widths) + 1}', PointLinear(sum(widths), emb_dims))
+        self.register_load_state_dict_pre_hook(fold_norm_aliases)
 
     def forward_points(self, points: Tensor) -> Tensor:
         """Returns the features of the points before pooling, ``(B, N, emb_dims)``."""
@@ -50,10 +53,9 @@ class DGCNN(PointBackbone):
         for i in range(1, self.num_edge_convs + 1):
             features = getattr(self, f'conv{i}')(features)
             stages.append(features)
-        stages = torch.cat(stages, -1).transpose(1, 2)
-        return getattr(self, f'conv{self.num_edge_convs + 1}')(stages).transpose(1, 2)
+        return getattr(self, f'conv{self.num_edge_convs + 1}')(torch.cat(stages, -1))
 
     def forward(self, points: Tensor) -> Tensor:
         """Returns max- and mean-pooled features, ``(B, 2 * emb_dims)``."""
         features = self.forward_points(points)
-        return torch.cat((features.amax(1), features.mean(1)), -1)
+        return torch.cat((max_over_points(features), features.mean(1)), -1)

@@ -222,9 +222,12 @@ def _add_edge_sums(sums: Tensor, a: Tensor, b: Tensor, index: Tensor, with_grad:
     degree = in_degree(index, len(a))
     s = neighbor_sum(a, index)
     q = torch.add(s, b, alpha=k)
-    wide_a, wide_b, wide_degree = a.double(), b.double(), degree.double()
-    sums[0] += wide_degree @ wide_a + k * wide_b.sum(0)
-    sums[1] += wide_degree @ wide_a.square() + (wide_b * s.add_(q)).sum(0)
+    wide, wide_degree = a.double(), degree.double()
+    sums[0] += wide_degree @ wide
+    sums[1] += wide_degree @ wide.square()
+    wide = b.double()
+    sums[0] += k * wide.sum(0)
+    sums[1] += (s.add_(q).double() * wide).sum(0)
     p = None
     if with_grad:
         t = reverse_sum(b, *reverse_edges(index, degree))

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
-# A float32 leaves so many bits of a float64 free.
-_FREE_BITS = 29
-_FREE_MASK = 2**_FREE_BITS - 1
+# A float32 leaves 29 bits of a float64 free; a number in the last 28 is lost in rounding back.
+_FREE_MASK = 2**28 - 1
 # Edge values gathered at one time where no sparse kernel serves.
 _CHUNK_ENTRIES = {'cpu': 2**18}
 _CHUNK_ENTRIES_ELSEWHERE = 2**26
@@ -85,16 +84,22 @@ def neighbor_max_with_winner(values: Tensor, index: Tensor) -> tuple[Tensor, Ten
 
 def _packed_max(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     """Carries the place of each value through a sparse maximum, in the spare bits of a float64."""
-    place = torch.arange(values.numel()).view(values.shape)
-    # For a negative number larger last bits mean a smaller value, for a positive one the
-    # reverse: the lowest place wins in both. Adding zero makes the two signed zeros equal.
-    values = values + 0.0
-    bits = torch.where(values < 0, place, _FREE_MASK - place)
-    keys = values.double().view(torch.int64).bitwise_or_(bits).view(torch.float64)
+    bits = values.add(0.0).double().view(torch.int64)  # adding zero makes -0.0 equal to 0.0
+    # For a negative number larger last bits mean a smaller value, for a positive one the reverse:
+    # the sign decides which way the places count, so that the lowest wins.
+    digits = bits.bitwise_right_shift(63).bitwise_and_(_FREE_MASK)
+    bits.bitwise_or_(digits.bitwise_xor_(_falling_places(values.numel()).view_as(digits)))
+    keys = bits.view(torch.float64)
     best = torch.sparse.mm(_adjacency(index, len(values), torch.float64), keys, 'amax')
     bits = best.view(torch.int64)
-    winner = torch.where(best < 0, bits, ~bits).bitwise_and_(_FREE_MASK)
-    return bits.bitwise_and_(~_FREE_MASK).view(torch.float64).to(values.dtype), winner
+    winner = bits.bitwise_right_shift(63).bitwise_xor_(bits).bitwise_not_()
+    # Rounding takes the digits off: they are less than half of a float32's last place.
+    return best.to(values.dtype), winner.bitwise_and_(_FREE_MASK)
+
+
+@functools.lru_cache(maxsize=8)
+def _falling_places(count: int) -> Tensor:
+    return _FREE_MASK - torch.arange(count)
 
 
 def _adjacency(index: Tensor, num_points: int, dtype: torch.dtype) -> Tensor:

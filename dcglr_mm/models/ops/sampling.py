@@ -34,14 +34,15 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
     num_samples = min(num_samples, num_points)
     columns = full_precision(points).permute(2, 0, 1).contiguous()  # (3, B, N)
     distance = columns.new_full((batch, num_points), float('inf'))
-    picks = start.new_empty((num_samples, batch))
-    current = start
+    difference, squared = torch.empty_like(columns), torch.empty_like(distance)
+    picks = start.new_empty((num_samples, batch, 1))
+    current = start[:, None]
     for step in range(num_samples):
         picks[step] = current
-        squared = torch.zeros_like(distance)
-        for column in columns:
-            squared += (column - column.gather(1, current[:, None])).square()
+        position = columns.gather(2, current.expand(len(columns), -1, -1))  # (3, B, 1)
+        torch.sub(columns, position, out=difference)
+        torch.sum(difference.square_(), 0, out=squared)
         torch.minimum(distance, squared, out=distance)
-        distance.scatter_(1, current[:, None], -1.0)
-        current = distance.argmax(1)
-    return picks.T.contiguous()
+        distance.scatter_(1, current, -1.0)
+        current = distance.argmax(1, keepdim=True)
+    return picks[..., 0].T.contiguous()

@@ -1,0 +1,255 @@
+"""EdgeConv on points equals the plain layer on all edges."""
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from dcglr_mm.models.layers import EdgeConv
+from dcglr_mm.models.ops import knn
+
+
+def plain_edge_conv(layer, features, index):
+    """The layer as its paper writes it, on a tensor of all edges; the first maximum wins."""
+    clouds = torch.arange(len(features))[:, None, None]
+    center = features[:, :, None].expand(-1, -1, index.shape[2], -1)
+    edges = torch.cat((features[clouds, index] - center, center), -1).permute(0, 3, 1, 2)
+    return nn.Sequential(*layer)(edges).max(-1).values.transpose(1, 2)
+
+
+def make_layer(channels=7, out_channels=12, negative_slope=0.2, dtype=torch.float64):
+    torch.manual_seed(0)
+    layer = EdgeConv(channels, out_channels, 9, negative_slope).to(dtype)
+    with torch.no_grad():
+        layer[1].weight.normal_()  # scales of both signs
+        layer[1].weight[3:6] = torch.tensor([0.0, -0.0, -1e-3])
+        layer[1].bias.normal_()
+        layer[1].running_mean.normal_()
+        layer[1].running_var.uniform_(0.5, 2)
+    return layer
+
+
+def results(layer, forward, features, index, grad_out):
+    """Output, all gradients and all buffers after a forward and a backward pass."""
+    features = features.clone().requires_grad_()
+    out = forward(features, index)
+    out.backward(grad_out.to(out.dtype))
+    named = {'output': out.detach(), 'features': features.grad}
+    named |= {name: p.grad for name, p in layer.named_parameters()}
+    named |= dict(layer.named_buffers())
+    return named
+
+
+def assert_equals_plain(layer, features, index, tolerance):
+    plain = copy.deepcopy(layer).double()
+    grad_out = torch.randn(*features.shape[:2], layer[0].out_channels, dtype=torch.float64)
+    ours = results(layer, layer, features, index, grad_out)
+    expected = results(plain, lambda x, i: plain_edge_conv(plain, x, i), features.double(), index,
+                       grad_out)
+    assert ours.keys() == expected.keys()
+    for name, value in expected.items():
+        if value is None:
+            assert ours[name] is None, name
+            continue
+        scale = value.abs().max().clamp_min(1).item()
+        torch.testing.assert_close(
+            ours[name].to(value.dtype), value, rtol=0, atol=tolerance * scale,
+            msg=lambda text, name=name: f'{name}: {text}')
+
+
+def graph(kind, dtype=torch.float64):
+    """Features (3, 50, 7) and neighbours for one of the ways a graph can be awkward."""
+    torch.manual_seed(1)
+    features = torch.randn(3, 50, 7, dtype=dtype)
+    k = 9
+    if kind == 'repeated points':
+        features[:, 25:] = features[:, :25]
+    elif kind == 'all points equal':
+        features[:] = features[:, :1]
+    elif kind == 'grid with ties':
+        features = torch.randint(0, 2, features.shape).to(dtype)
+    elif kind == 'k above N':
+        features, k = features[:, :5], 9
+    elif kind == 'far from the origin':
+        features += 100
+    elif kind == 'one cloud':
+        features = features[:1]
+    elif kind == 'k 1':
+        k = 1
+    index = knn(features, features, k)
+    if kind == 'any order of neighbours':
+        index = index.flip(2)
+    return features, index
+
+
+KINDS = ['generic', 'repeated points', 'all points equal', 'grid with ties', 'k above N', 'one cloud',
+         'k 1', 'any order of neighbours']
+
+
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('kind', KINDS)
+def test_equals_plain_layer_in_float64(kind, training):
+    features, index = graph(kind)
+    assert_equals_plain(make_layer().train(training), features, index, 1e-10)
+
+
+@pytest.mark.parametrize('training', [True, False])
+@pytest.mark.parametrize('kind', ['generic', 'repeated points', 'grid with ties',
+                                  'far from the origin', 'k above N'])
+def test_equals_plain_layer_in_float32(kind, training):
+    features, index = graph(kind, torch.float32)
+    assert_equals_plain(
+        make_layer(dtype=torch.float32).train(training), features, index, 5e-6)
+
+
+def test_offset_of_a_thousand_deviations_does_not_harm_statistics():
+    features, index = graph('generic', torch.float32)
+    layer = make_layer(dtype=torch.float32)
+    features = features + 1000
+    plain = copy.deepcopy(layer).double()
+    plain_edge_conv(plain, features.double(), index)
+    layer(features, index)
+    torch.testing.assert_close(layer[1].running_var.double(), plain[1].running_var, rtol=1e-5,
+                               atol=0)
+    torch.testing.assert_close(layer[1].running_mean.double(), plain[1].running_mean, rtol=1e-6,
+                               atol=0)
+
+
+def test_many_blocks_equal_one(monkeypatch):
+    from dcglr_mm.models.layers import edge_conv_function
+    features, index = graph('generic', torch.float32)
+    whole, parts = make_layer(dtype=torch.float32), make_layer(dtype=torch.float32)
+    grad_out = torch.randn(3, 50, 12)
+    expected = results(whole, whole, features, index, grad_out)
+    monkeypatch.setattr(edge_conv_function, '_BLOCK_ENTRIES', 1)
+    ours = results(parts, parts, features, index, grad_out)
+    for name, value in expected.items():
+        torch.testing.assert_close(ours[name], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize('training', [True, False])
+def test_result_without_gradient_is_the_same(training):
+    features, index = graph('repeated points')
+    layer = make_layer().train(training)
+    expected = plain_edge_conv(copy.deepcopy(layer), features, index)
+    with torch.no_grad():
+        torch.testing.assert_close(layer(features, index), expected, rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize('settings', [
+    dict(affine=False), dict(momentum=None), dict(track_running_stats=False), dict(eps=0.1)])
+@pytest.mark.parametrize('training', [True, False])
+def test_settings_of_batch_norm(settings, training):
+    features, index = graph('generic')
+    layer = make_layer()
+    layer[1] = nn.BatchNorm2d(12, **settings).double()
+    if training:  # a first batch, so that momentum=None has something to average
+        plain_edge_conv(layer, features + 1, index)
+    assert_equals_plain(layer.train(training), features, index, 1e-10)
+
+
+def test_relu_and_frozen_parameters():
+    features, index = graph('generic')
+    layer = make_layer(negative_slope=0.0)
+    assert_equals_plain(layer, features, index, 1e-10)
+    layer = make_layer()
+    layer[1].requires_grad_(False)
+    assert_equals_plain(layer, features, index, 1e-10)
+    layer.zero_grad()
+    layer[1].eval()  # frozen statistics inside a layer in train mode
+    assert_equals_plain(layer, features, index, 1e-10)
+
+
+def test_gradient_check():
+    features, index = graph('k above N')
+    layer = make_layer(negative_slope=0.3)
+    conv, norm = layer[0].weight, layer[1]
+    with torch.no_grad():
+        norm.weight[3:5] = 0.7  # a scale of zero has no gradient, only subgradients
+
+    def function(x, weight, scale, shift):
+        tensors = {'0.weight': weight, '1.weight': scale, '1.bias': shift}
+        return torch.func.functional_call(layer, tensors, (x, index))
+
+    inputs = [t.detach().clone().requires_grad_() for t in
+              (features, conv, norm.weight, norm.bias)]
+    norm.momentum = 0.0
+    assert torch.autograd.gradcheck(function, inputs)
+
+
+def test_other_layers_are_computed_edge_by_edge():
+    features, index = graph('generic')
+    layer = make_layer()
+    layer[1], layer[2] = nn.GroupNorm(3, 12).double(), nn.GELU()
+    assert_equals_plain(layer, features, index, 1e-10)
+
+
+def test_autocast_keeps_float32():
+    features, index = graph('generic', torch.float32)
+    layer = make_layer(dtype=torch.float32)
+    expected = copy.deepcopy(layer)(features, index)
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        out = layer(features, index)
+        out.sum().backward()
+    assert out.dtype == torch.float32
+    assert torch.equal(out, expected)
+
+
+def test_half_precision_layer_gives_half_precision():
+    features, index = graph('generic', torch.float32)
+    layer = make_layer(dtype=torch.float32).bfloat16().eval()
+    out = layer(features.bfloat16(), index)
+    assert out.dtype == torch.bfloat16
+    expected = plain_edge_conv(copy.deepcopy(layer).double(), features.bfloat16().double(), index)
+    torch.testing.assert_close(out.double(), expected, rtol=1e-2, atol=1e-2)
+
+
+def test_state_dict_is_that_of_the_plain_layer():
+    plain = nn.Sequential(nn.Conv2d(14, 12, 1, bias=False), nn.BatchNorm2d(12), nn.LeakyReLU(0.2))
+    layer = EdgeConv(7, 12)
+    assert {k: v.shape for k, v in layer.state_dict().items()} == {
+        k: v.shape for k, v in plain.state_dict().items()}
+    layer.load_state_dict(plain.state_dict())
+
+
+def test_one_value_a_channel_cannot_be_normalised():
+    with pytest.raises(ValueError, match='Expected more than 1 value per channel'):
+        EdgeConv(3, 4)(torch.zeros(1, 1, 3))
+    EdgeConv(3, 4).eval()(torch.zeros(1, 1, 3))
+
+
+def _rank_main(rank, port, folder):
+    import os
+    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
+    features, index = graph('generic')
+    layer = nn.SyncBatchNorm.convert_sync_batchnorm(make_layer())
+    part = slice(0, 1) if rank == 0 else slice(1, 3)  # batches of different size
+    grad_out = torch.linspace(-1, 1, 3 * 50 * 12, dtype=torch.float64).view(3, 50, 12)
+    torch.save(results(layer, layer, features[part], index[part], grad_out[part]),
+               f'{folder}/{rank}.pth')
+    torch.distributed.destroy_process_group()
+
+
+@pytest.mark.slow
+def test_two_ranks_with_sync_batch_norm_equal_one_batch(tmp_path):
+    import socket
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = free.getsockname()[1]
+    torch.multiprocessing.spawn(_rank_main, (port, str(tmp_path)), nprocs=2)
+    ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
+    features, index = graph('generic')
+    layer = make_layer()
+    grad_out = torch.linspace(-1, 1, 3 * 50 * 12, dtype=torch.float64).view(3, 50, 12)
+    expected = results(layer, lambda x, i: plain_edge_conv(layer, x, i), features, index, grad_out)
+    for name in ('output', 'features'):
+        joined = torch.cat([rank[name] for rank in ranks])
+        torch.testing.assert_close(joined, expected[name], rtol=0, atol=1e-10)
+    for name in ('0.weight', '1.weight', '1.bias'):
+        total = ranks[0][name] + ranks[1][name]
+        torch.testing.assert_close(total, expected[name], rtol=0, atol=1e-10)
+    for name in ('1.running_mean', '1.running_var'):
+        for rank in ranks:
+            torch.testing.assert_close(rank[name], expected[name], rtol=0, atol=1e-10)
