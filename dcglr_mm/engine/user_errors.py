@@ -17,6 +17,8 @@ from mmengine.config.utils import ConfigParsingError
 _USER_ERRORS = (ValueError, OSError, ImportError, SyntaxError, ConfigParsingError)
 #: These do so only where the message was written for a user: in this package or in MMEngine.
 _OUR_ERRORS = (TypeError, KeyError, RuntimeError, AssertionError)
+#: How torch, and this package after it, begin the refusal of a batch too small for batch norm.
+_BATCH_NORM = 'Expected more than 1 value per channel when training'
 _OUR_PACKAGES = (f'{os.sep}dcglr_mm{os.sep}', f'{os.sep}mmengine{os.sep}')
 
 
@@ -96,8 +98,11 @@ def describe_error(error: BaseException) -> str | None:
             sentence = f'key {text!r} is missing'
     if sentence is None and isinstance(error, TypeError):
         sentence = _describe_wrong_argument(error)
-    sentence = ' '.join((sentence or text or type(error).__name__).split())
-    return sentence
+    if sentence is None and text.startswith(_BATCH_NORM):
+        sentence = (f'{text}: a batch norm got one value a channel, and its statistics need two; '
+                    'raise train_dataloader.batch_size, or set train_dataloader.drop_last=True if '
+                    'only the last batch is too small')
+    return ' '.join((sentence or text or type(error).__name__).split())
 
 
 @contextlib.contextmanager

@@ -56,8 +56,9 @@ def test_the_message_of_a_data_loader_worker_comes_without_its_traceback():
 
 
 def test_a_batch_too_small_for_batch_norm_is_the_users_to_change():
-    assert described(lambda: torch.nn.BatchNorm1d(3)(torch.zeros(1, 3))).startswith(
-        'Expected more than 1 value per channel when training')
+    sentence = described(lambda: torch.nn.BatchNorm1d(3)(torch.zeros(1, 3)))
+    assert sentence.startswith('Expected more than 1 value per channel when training')
+    assert 'raise train_dataloader.batch_size' in sentence
 
 
 @pytest.mark.parametrize('action', [
