@@ -76,11 +76,15 @@ def main(argv: list[str] | None = None) -> None:
 
     print(tune_cpu(), file=sys.stderr)
     with one_sentence_errors(show_traceback=args.traceback):
+        from mmengine.logging import MMLogger
+
         from dcglr_mm.engine.atomic_backend import write_atomically
         from dcglr_mm.engine.config_loading import load_config_with_overrides
         from dcglr_mm.evaluation.comparison import compare
         from dcglr_mm.evaluation.table import format_table
 
+        # Initialising a model would log every parameter.
+        MMLogger.get_current_instance().setLevel('WARNING')
         cfg = load_config_with_overrides(args.config, args.cfg_options)
         result = compare(
             cfg, args.checkpoints, merge=args.merge,

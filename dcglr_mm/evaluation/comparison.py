@@ -5,14 +5,15 @@ from pathlib import Path
 
 import torch
 from mmengine.config import Config
-from mmengine.registry import init_default_scope
+from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 from torch import nn
 
-from dcglr_mm.registry import DATASETS, MODELS
+from dcglr_mm.registry import MODELS
 
 from .bn_calibration import tracked_batch_norms
 from .checkpoint import find_backbone, load_for_scoring
+from .datasets import build_in_test_mode
 from .folds import read_groups
 from .protocol import score_backbone
 from .table import merge_seeds
@@ -46,11 +47,6 @@ def build_network(cfg: Config, seed: int = 0) -> nn.Module:
     if hasattr(model, 'init_weights'):
         model.init_weights()
     return model
-
-
-def build_split(config: dict):
-    """Build a data set in test mode."""
-    return DATASETS.build({**copy.deepcopy(config), 'test_mode': True})
 
 
 def compare(
@@ -87,16 +83,33 @@ def compare(
         ``notes`` (text); ``config``.
 
     Raises:
-        ValueError: See :func:`find_svm_hook`, :func:`load_for_scoring` and ``score_backbone``.
+        ValueError: Nothing to score; or see :func:`find_svm_hook`, ``load_for_scoring`` and
+            ``score_backbone``.
     """
-    init_default_scope(cfg.get('default_scope', 'dcglr_mm'))
-    hook = find_svm_hook(cfg)
-    train, test = build_split(hook['train_dataset']), build_split(hook['test_dataset'])
+    if not checkpoints and not untrained_seeds:
+        raise ValueError('nothing to score: neither a checkpoint nor a seed of the untrained '
+                         'network was given')
+    with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'dcglr_mm')):
+        networks = _score_all(
+            cfg, find_svm_hook(cfg), checkpoints, merge, untrained_seeds, log, network=network,
+            groups=groups, num_folds=num_folds,
+            device=device or ('cuda' if torch.cuda.is_available() else 'cpu'), **options)
+    for entry in networks.values():
+        entry['summary'] = merge_seeds(entry['scores'])
+    samples = next(iter(networks.values()))['scores'][0]['test_samples']
+    notes = NOTES.format(
+        samples=samples, error=(0.25 / samples)**0.5, folds=num_folds,
+        groups=' that cut no group' if groups or find_svm_hook(cfg).get('groups') else '')
+    return dict(config=cfg.filename, networks=networks, notes=notes)
+
+
+def _score_all(cfg: Config, hook: dict, checkpoints: Sequence[str], merge: str | None,
+               untrained_seeds: Sequence[int], log: Callable[[str], None], *, network: str,
+               groups: str | None, **options) -> dict[str, dict]:
+    splits = [build_in_test_mode(hook[f'{split}_dataset']) for split in ('train', 'test')]
     groups = groups or hook.get('groups')
-    device = device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    options.update(
-        network=network, num_folds=num_folds, device=device, log=log,
-        groups=None if groups is None else read_groups(groups, len(train)))
+    options.update(network=network, log=log,
+                   groups=None if groups is None else read_groups(groups, len(splits[0])))
     networks: dict[str, dict] = {}
     for path in checkpoints:
         log(f'checkpoint {path}')
@@ -105,7 +118,7 @@ def compare(
             log(f'  {line}')
         entry = networks.setdefault(merge or _unused(_short(path), networks),
                                     dict(scores=[], files=[]))
-        entry['scores'].append(score_backbone(model, train, test, **options))
+        entry['scores'].append(score_backbone(model, *splits, **options))
         entry['files'].append(str(path))
     for seed in untrained_seeds:
         model = build_network(cfg, seed)
@@ -115,13 +128,9 @@ def compare(
                 log(f'{name}, seed {seed}')
                 entry = networks.setdefault(name, dict(scores=[], seeds=[]))
                 entry['scores'].append(
-                    score_backbone(model, train, test, calibrate_bn=calibrate, **options))
+                    score_backbone(model, *splits, calibrate_bn=calibrate, **options))
                 entry['seeds'].append(seed)
-    for entry in networks.values():
-        entry['summary'] = merge_seeds(entry['scores'])
-    notes = NOTES.format(samples=len(test), error=(0.25 / len(test))**0.5, folds=num_folds,
-                         groups=' that cut no group' if groups else '')
-    return dict(config=cfg.filename, networks=networks, notes=notes)
+    return networks
 
 
 def _short(path: str | Path) -> str:

@@ -1,5 +1,4 @@
 """Scores the features by a linear SVM while training goes on, and keeps the best checkpoint."""
-import copy
 import time
 from pathlib import Path
 
@@ -8,11 +7,12 @@ from mmengine.dist import all_gather_object, is_main_process
 from mmengine.hooks import Hook
 
 from dcglr_mm.evaluation.collective import gather_or_raise, run_on_main
+from dcglr_mm.evaluation.datasets import build_in_test_mode
 from dcglr_mm.evaluation.features import extract_features
 from dcglr_mm.evaluation.folds import read_groups, validation_fold
 from dcglr_mm.evaluation.linear_svm import (SVMResult, check_features, linear_svm,
                                              resolve_preset)
-from dcglr_mm.registry import DATASETS, HOOKS
+from dcglr_mm.registry import HOOKS
 
 from ..atomic_backend import use_atomic_writes
 
@@ -174,7 +174,7 @@ class LinearSVMHook(Hook):
 
     def _dataset(self, runner, split: str):
         if split not in self._datasets:
-            self._datasets[split] = _build(self._configs[split])
+            self._datasets[split] = build_in_test_mode(self._configs[split])
             self._note_points(runner, split)
         return self._datasets[split]
 
@@ -225,21 +225,3 @@ class LinearSVMHook(Hook):
         if is_main_process() and outdated not in (None, name):
             Path(runner.work_dir, outdated).unlink(missing_ok=True)
         runner.logger.info(f'best svm/val_accuracy so far: {accuracy:.4f}, saved as {name}')
-
-
-def _build(dataset):
-    """Build a data set from its config, every part of it in test mode; pass an object through."""
-    if not isinstance(dataset, dict):
-        return dataset
-    config = copy.deepcopy(dataset)
-    _set_test_mode(config)
-    return DATASETS.build(config)
-
-
-def _set_test_mode(config: dict) -> None:
-    parts = config.get('datasets') or ([config['dataset']] if 'dataset' in config else [])
-    for part in parts:  # wrappers (ConcatDataset, RepeatDataset, ...) have no mode of their own
-        if isinstance(part, dict):
-            _set_test_mode(part)
-    if not parts:
-        config['test_mode'] = True
