@@ -8,7 +8,7 @@ train_dataloader = dict(
     persistent_workers=True,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='collate_clouds'),
+    collate_fn=dict(type='dcglr_mm.collate_clouds'),
     dataset=dict(
         type='ShapeNetXYZ',
         data_root=data_root,
