@@ -30,16 +30,14 @@ def test_equals_sorting_in_few_dimensions(channels, queries, points, k):
     distance, order = sorted_distances(query, reference)
     found = knn(query, reference, k)
     # Where float32 swaps near ties the distances still agree.
-    torch.testing.assert_close(
-        sorted_distances(query, reference)[0].new_tensor(
-            (query.double()[:, :, None] - torch.stack(
-                [r[i] for r, i in zip(reference.double(), found)])).square().sum(-1).tolist()),
-        distance[..., :k], rtol=1e-5, atol=1e-10)
+    neighbors = torch.stack([r[i] for r, i in zip(reference.double(), found)])
+    found_distance = (query.double()[:, :, None] - neighbors).square().sum(-1)
+    torch.testing.assert_close(found_distance, distance[..., :k], rtol=1e-5, atol=1e-10)
     assert (found == order[..., :k]).float().mean() > 0.995
 
 
 @pytest.mark.parametrize('channels', [2, 3, 5, 64])
-@pytest.mark.parametrize(('points', 'k'), [(40, 7), (600, 20), (1031, 4)])
+@pytest.mark.parametrize(('points', 'k'), [(40, 7), (200, 5), (331, 4)])
 def test_ties_go_to_the_lowest_row(channels, points, k):
     generator = torch.Generator().manual_seed(1)
     grid = torch.randint(0, 3, (2, points, channels), generator=generator).float()
@@ -49,15 +47,15 @@ def test_ties_go_to_the_lowest_row(channels, points, k):
 
 
 def test_repeated_points_in_feature_space_come_in_order():
-    features = clouds(2, 500, 64).repeat(1, 2, 1)
+    features = clouds(2, 250, 64).repeat(1, 2, 1)
     index = knn(features, features, 2)
-    row = torch.arange(500)
-    expected = torch.stack((row, row + 500), 1).repeat(2, 1)
+    row = torch.arange(250)
+    expected = torch.stack((row, row + 250), 1).repeat(2, 1)
     assert torch.equal(index, expected.expand(2, -1, -1))
 
 
 def test_feature_space_is_as_right_as_a_matrix_product():
-    features = clouds(2, 700, 64)
+    features = clouds(2, 300, 64)
     order = sorted_distances(features, features)[1][..., :20]
     assert (knn(features, features, 20) == order).all(-1).float().mean() > 0.99
     assert torch.equal(knn(features.double(), features.double(), 20), order)
@@ -72,7 +70,7 @@ def test_cloud_far_from_the_origin():
 
 
 @pytest.mark.parametrize('channels', [3, 20])
-@pytest.mark.parametrize('points', [2, 30, 1100])
+@pytest.mark.parametrize('points', [2, 30, 400])
 def test_exclude_self(channels, points):
     cloud = clouds(2, points, channels)
     cloud[:, 1] = cloud[:, 0]
@@ -114,7 +112,7 @@ def test_infinity_and_nan_give_valid_rows():
 
 def test_group_size_pays_only_for_long_rows():
     assert group_size(100, 20) == 1
-    assert group_size(1024, 20) == 4
+    assert group_size(1024, 20) == 8
     assert group_size(10**6, 20) == 64
 
 

@@ -127,8 +127,13 @@ def _direct_distances(query: Tensor, reference: Tensor) -> Tensor:
 
 
 def _product_distances(query: Tensor, reference: Tensor) -> Tensor:
-    """Squared distances ``(B, M, N)`` from a matrix product; ``reference`` is ``(B, C, N)``."""
+    """Squared distances ``(B, M, N)`` from a matrix product; ``reference`` is ``(B, C, N)``.
+
+    What is below the rounding of the product counts as one distance, so that a query and points
+    equal to it are tied.
+    """
     norm = reference.square().sum(1)
     finite = reference.masked_fill(norm.isinf()[:, None], 0)
-    distance = query.square().sum(2)[..., None] + norm[:, None]
-    return distance.baddbmm_(query, finite, alpha=-2).clamp_min_(0)
+    query_norm = query.square().sum(2)[..., None]
+    distance = (query_norm + norm[:, None]).baddbmm_(query, finite, alpha=-2)
+    return distance.clamp_(min=8 * torch.finfo(query.dtype).eps * query_norm)
