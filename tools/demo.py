@@ -168,11 +168,11 @@ def draw(cfg, arrays: dict, rows: list, out: Path) -> None:
 def announce(cfg, out: Path) -> None:
     """Say before the work starts what will be done, and what cannot be expected of it."""
     data, model = cfg.train_data, cfg.model
-    print(f'''DCGLR demo: a point-cloud network learns from unlabelled shapes, then meets its untrained self.
+    print(f'''DCGLR demo: a point-cloud network learns from unlabelled shapes and meets its untrained self.
   data     {data.type}: {data.num_points} points, random rotations; test shapes are never trained on
   network  {model.backbone.type}, {model.backbone.embed_dims} wide, {model.backbone.depth} deep
-  teacher  lambda (Eq. 13) starts at {model.teacher_lambda}, decided beforehand: the paper's 0.996 is made for
-           300 epochs; in a run of minutes that teacher would hardly leave its random start
+  teacher  lambda (Eq. 13) starts at {model.teacher_lambda}, decided beforehand: the paper's 0.996
+           is made for 300 epochs; in minutes that teacher would hardly leave its random start
   results  {out}/   (Ctrl-C at any time; --resume goes on)''', flush=True)
 
 
@@ -199,7 +199,8 @@ labels: per class; ±: deviation over {draws} draws of the labelled shapes; feat
 untrained network with batch-norm statistics calibrated on the train split
 {verdict(rows)}
 
-training  {trained.iterations} steps in {trained.seconds / 60:.1f} min; this run in all {seconds / 60:.1f} min; seed {seed}
+training  {trained.iterations} steps in {trained.seconds / 60:.1f} min; seed {seed}
+in all    {seconds / 60:.1f} min
 machine   {machine['device']}, {machine['cores']} cores, {machine['threads']} threads
 versions  Python {machine['python']}, torch {machine['torch']}, MMEngine {machine['mmengine']}
 picture   {out / 'demo.png'}
@@ -234,7 +235,8 @@ def main(argv: list[str] | None = None) -> None:
 
     tune_cpu()
     again = f'python tools/demo.py --budget {args.budget} --out {args.out} --resume'
-    with one_sentence_errors(str(args.out), args.traceback), clean_interrupt(f'go on with: {again}'):
+    with (one_sentence_errors(str(args.out), args.traceback),
+          clean_interrupt(f'go on with: {again}')):
         run(args)
 
 

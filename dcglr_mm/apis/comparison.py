@@ -43,7 +43,7 @@ class Comparison:
 
     @property
     def outcome(self) -> str:
-        """``'better'`` or ``'worse'`` where the gain exceeds two standard errors, else ``'same'``."""
+        """``'better'`` or ``'worse'`` if the gain exceeds two standard errors, else ``'same'``."""
         if abs(self.gain) <= 2 * self.error:
             return 'same'
         return 'better' if self.gain > 0 else 'worse'

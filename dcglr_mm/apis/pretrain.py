@@ -70,7 +70,7 @@ def build_quiet_runner(cfg: Config, work_dir: Path, resume: bool = False,
     cfg.work_dir = str(work_dir)
     checkpoint, _ = find_checkpoint_to_resume(work_dir) if resume else (None, [])
     cfg.resume, cfg.load_from = checkpoint is not None, checkpoint
-    cfg.custom_hooks = [*cfg.get('custom_hooks', []), 
+    cfg.custom_hooks = [*cfg.get('custom_hooks', []),
                         dict(type='dcglr_mm.ProgressHook', label=label)]
     # MMEngine's logger takes hold of stdout when the runner is built and writes to it at once.
     with contextlib.redirect_stdout(io.StringIO()):

@@ -82,8 +82,8 @@ def graph(kind, dtype=torch.float64):
     return features, index
 
 
-KINDS = ['generic', 'repeated points', 'all points equal', 'grid with ties', 'k above N', 'one cloud',
-         'k 1', 'any order of neighbours']
+KINDS = ['generic', 'repeated points', 'all points equal', 'grid with ties', 'k above N',
+         'one cloud', 'k 1', 'any order of neighbours']
 
 
 @pytest.mark.parametrize('training', [True, False])

@@ -37,7 +37,8 @@ def test_a_broken_line_is_named(tmp_path, line, message):
 
 def test_moving_average_by_hand():
     # Weights of the past 0, 1/2: (1), (0.5 * 1 + 1 * 3) / 1.5, (0.25 * 1 + 0.5 * 3 + 1 * 5) / 1.75
-    np.testing.assert_allclose(moving_average(np.array([1., 3, 5]), 0.5), [1, 3.5 / 1.5, 6.75 / 1.75])
+    smooth = moving_average(np.array([1., 3, 5]), 0.5)
+    np.testing.assert_allclose(smooth, [1, 3.5 / 1.5, 6.75 / 1.75])
     np.testing.assert_array_equal(moving_average(np.array([1., 3, 5]), 0), [1, 3, 5])
     np.testing.assert_allclose(moving_average(np.full(50, 2.5), 0.9), 2.5)
 

@@ -1,4 +1,4 @@
-# ShapeNet, 2048 points a cloud, to pre-train on; ModelNet40 CAD to score features on (paper, Table 1).
+# ShapeNet, 2048 points a cloud, to pre-train on; ModelNet40 CAD to score features (paper, Table 1).
 data_root = 'data/shapenet'
 svm_data_root = 'data/modelnet40_normal_resampled'
 

@@ -207,7 +207,7 @@ def _blocks(index: Tensor, like: Tensor) -> list[tuple[slice, Tensor]]:
 
 def _choose_first_where_flat(maximum: Tensor, winner: Tensor, values: Tensor, index: Tensor,
                              flat: Tensor) -> None:
-    """Where the scale is zero all neighbours are equal, and as in a plain maximum the first wins."""
+    """Where the scale is zero all neighbours are equal; as in a plain maximum the first wins."""
     if flat.any():
         first = index[:, :1]
         column = flat.nonzero()[:, 0]

@@ -92,8 +92,8 @@ def _check(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> None
 def _coarse_center(reference: Tensor) -> Tensor:
     """Middle of each cloud, rounded to the power of two above the cloud's radius: ``(B, 1, C)``.
 
-    Taking it off keeps ``|y|^2 - 2 x.y`` from cancelling in a cloud far from the origin. Rounded so,
-    it is zero for a cloud around the origin, and elsewhere taking it off is exact, so equal
+    Taking it off keeps ``|y|^2 - 2 x.y`` from cancelling in a cloud far from the origin. Rounded
+    so, it is zero for a cloud around the origin, and elsewhere taking it off is exact, so equal
     distances stay equal.
     """
     middle = reference.mean(1, keepdim=True)
@@ -103,7 +103,7 @@ def _coarse_center(reference: Tensor) -> Tensor:
 
 
 def _interleave(reference: Tensor, group: int) -> Tensor:
-    """Pads with points at infinity and moves point ``c`` to ``c % group * (N / group) + c // group``.
+    """Pads with points at infinity, moves point ``c`` to ``c % group * (N / group) + c // group``.
 
     Returns:
         Channel-first, ``(B, C, N)``.
