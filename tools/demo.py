@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))  # a checkout runs without being installed
 
 CONFIGS = {
-    'default': ROOT / 'configs/demo/dcglr_vit3d-tiny_1xb32-10e_synthetic-shapes.py',
+    'default': ROOT / 'configs/demo/dcglr_vit3d-tiny_1xb32-cos-40e_synthetic-shapes.py',
     'smallest': ROOT / 'configs/demo/dcglr_vit3d-tiny_1xb32-smallest_synthetic-shapes.py',
 }
 # What a run writes; a fresh run removes exactly these before it starts.
@@ -168,8 +168,8 @@ def draw(cfg, arrays: dict, rows: list, out: Path) -> None:
 def announce(cfg, out: Path) -> None:
     """Say before the work starts what will be done, and what cannot be expected of it."""
     data, model = cfg.train_data, cfg.model
-    print(f'''DCGLR demo: a point-cloud network learns from unlabelled shapes and meets its untrained self.
-  data     {data.type}: {data.num_points} points, random rotations; test shapes are never trained on
+    print(f'''DCGLR demo: a point-cloud network learns from unlabelled shapes, then meets itself untrained.
+  data     {data.type}: {data.num_points} points, random rotations; never trained on test shapes
   network  {model.backbone.type}, {model.backbone.embed_dims} wide, {model.backbone.depth} deep
   teacher  lambda (Eq. 13) starts at {model.teacher_lambda}, decided beforehand: the paper's 0.996
            is made for 300 epochs; in minutes that teacher would hardly leave its random start
