@@ -160,6 +160,7 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     neighbor, middle = _split(weight * sign[:, None])
     grad_features = torch.empty_like(features) if need_features else None
     grad_neighbor, grad_middle = torch.zeros_like(neighbor), torch.zeros_like(middle)
+    edge_total = torch.zeros_like(scale)
     winners, ps, qs = (kept[i * len(blocks):(i + 1) * len(blocks)] for i in range(3))
     for i, (rows, graph) in enumerate(blocks):
         grad_b = grad[rows] * factor
@@ -177,9 +178,11 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
             x = x - origin if of_batch else x
             grad_neighbor.addmm_(grad_a.T, x)
             grad_middle.addmm_(grad_b.T, x)
-    # W enters as sign W1 and sign (W2 - W1). Around ``origin`` the batch's own mean leaves no
-    # further term: the gradients of all edges sum to zero.
-    grad_weight = torch.cat((grad_neighbor - grad_middle, grad_middle), 1) * sign[:, None]
+            edge_total += grad_b.sum(0)
+    # W enters as sign W1 and sign (W2 - W1), and through sign W2 origin at every edge. The
+    # gradients of all edges sum to zero, so that the last only shows where a rank has but a part.
+    grad_center = grad_middle + edge_total[:, None] * origin if norm.sync else grad_middle
+    grad_weight = torch.cat((grad_neighbor - grad_middle, grad_center), 1) * sign[:, None]
     return (grad_features, None, grad_weight if need_weight else None, grad_scale, grad_shift,
             None)
 
