@@ -8,6 +8,7 @@ os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 import numpy as np
 import pytest
 import torch
+from mmengine.registry import DefaultScope
 
 torch.set_num_threads(1)
 
@@ -17,3 +18,10 @@ def _fixed_seed() -> None:
     """Every test starts from the same random state, whichever tests ran before it."""
     torch.manual_seed(0)
     np.random.seed(0)
+
+
+@pytest.fixture(autouse=True)
+def _no_default_scope():
+    """A runner leaves its scope behind, in which the next test's bare type names would be sought."""
+    yield
+    DefaultScope._instance_dict.clear()

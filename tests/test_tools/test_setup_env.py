@@ -135,7 +135,8 @@ def bare(monkeypatch, checkout) -> list[str]:
     steps = []
     monkeypatch.setattr(setup_env, 'is_own_environment', lambda: False)
     monkeypatch.setattr(setup_env, 'missing_packages',
-                        lambda python, mode: [] if '.venv' in python and mode in steps else ['x'])
+                        lambda python, mode: [] if str(checkout) in python and mode in steps
+                        else ['x'])
     monkeypatch.setattr(setup_env, 'import_failure', lambda python, mode: None)
     monkeypatch.setattr(setup_env, 'install_core', lambda: steps.append('core'))
     monkeypatch.setattr(setup_env, 'install_full', lambda: steps.append('full'))
