@@ -13,6 +13,7 @@ from mmengine.runner.checkpoint import weights_to_cpu
 from torch import nn
 
 from dcglr_mm.engine.atomic_backend import write_atomically
+from dcglr_mm.engine.hooks import ProgressHook
 from dcglr_mm.engine.resume import find_checkpoint_to_resume
 from dcglr_mm.registry import MODELS
 
@@ -55,7 +56,12 @@ def pretrain(cfg: Config, out: str | Path, resume: bool = False,
     if not (resume and before.is_file() and after.is_file()):
         runner = build_quiet_runner(cfg, out / 'log', resume, label)
         runner.register_hook(_SaveInitialWeights(before), priority='VERY_LOW')
-        runner.train()
+        try:
+            runner.train()
+        except BaseException:
+            # What is printed next, an error or a word on how to go on, starts on a line of its own.
+            next(hook for hook in runner.hooks if isinstance(hook, ProgressHook)).break_off()
+            raise
         save_weights(runner.model, after, iterations=runner.iter,
                      seconds=runner.message_hub.get_info('training_seconds'))
     untrained, _ = load_network(cfg, before)

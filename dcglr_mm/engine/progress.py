@@ -37,6 +37,7 @@ class ProgressLine:
         self._live = bool(getattr(self.stream, 'isatty', lambda: False)())
         self._first: tuple[int, float] | None = None
         self._shown = -1.0
+        self._open = False  # whether the cursor stands at the end of a half-done line
 
     def update(self, done: int, note: str = '') -> None:
         """Show that ``done`` of the steps are finished, and a short note after them."""
@@ -50,6 +51,7 @@ class ProgressLine:
             bar = '█' * filled + '░' * (_BAR - filled)
             text = f'{self.label} {bar} {self._status(done, now, note)}'
             self.stream.write('\r\033[K' + text + ('\n' if ended else ''))
+            self._open = not ended
         elif ended or share >= self._shown + self.every:
             self._shown = share
             self.stream.write(f'{self.label} {self._status(done, now, note)}\n')
@@ -59,7 +61,8 @@ class ProgressLine:
 
     def break_off(self) -> None:
         """End the line where the job stopped, so that what follows starts on a line of its own."""
-        if self._live:
+        if self._open:
+            self._open = False
             self.stream.write('\n')
             self.stream.flush()
 

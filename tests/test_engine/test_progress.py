@@ -59,9 +59,12 @@ def test_plain_stream_gets_few_whole_lines():
     assert text.splitlines()[-1] == 'work 100%  1000/1000  took 16:39  loss 1000'
 
 
-def test_break_off_ends_an_open_terminal_line():
-    stream = Terminal()
+@pytest.mark.parametrize('kind, done, newlines', [(Terminal, 1, 1), (Terminal, 10, 1),
+                                                  (io.StringIO, 1, 1)])
+def test_break_off_ends_an_open_line_and_no_other(kind, done, newlines):
+    stream = kind()
     line = ProgressLine('work', 10, stream, clock=Clock())
-    line.update(1)
+    line.update(done)
     line.break_off()
-    assert stream.getvalue().endswith('\n')
+    line.break_off()
+    assert stream.getvalue().endswith('\n') and stream.getvalue().count('\n') == newlines

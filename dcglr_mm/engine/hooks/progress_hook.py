@@ -40,3 +40,8 @@ class ProgressHook(Hook):
             return
         loss = float(outputs['loss'].detach()) if outputs and 'loss' in outputs else None
         self._line.update(runner.iter + 1, '' if loss is None else f'loss {loss:.2f}')
+
+    def break_off(self) -> None:
+        """End the line where training stopped early."""
+        if getattr(self, '_line', None) is not None:
+            self._line.break_off()
