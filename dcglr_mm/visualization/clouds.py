@@ -51,6 +51,7 @@ def _shaded(color: str, bright: np.ndarray, near: np.ndarray) -> np.ndarray:
 def plot_clouds(clouds: Sequence[np.ndarray], titles: Sequence[str] | None = None, *,
                 colors: Sequence[str] | None = None, camera: Camera | None = None,
                 columns: int | None = None, panel: float = 1.7, backdrop: np.ndarray | None = None,
+                headroom: float = 0.0,
                 figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw clouds side by side, all by one camera, at one scale and with one point size.
 
@@ -60,6 +61,7 @@ def plot_clouds(clouds: Sequence[np.ndarray], titles: Sequence[str] | None = Non
         colors: One colour a cloud.
         columns: Panels a row; all in one row by default.
         panel: Width of a panel in inches.
+        headroom: Inches to leave free at the top.
         backdrop: (N, >=3) drawn faintly behind every cloud, so that a crop's place shows.
         figure: Where to draw; a new figure by default.
 
@@ -72,13 +74,15 @@ def plot_clouds(clouds: Sequence[np.ndarray], titles: Sequence[str] | None = Non
     columns = min(columns or len(clouds), len(clouds))
     rows = -(-len(clouds) // columns)
     if figure is None:
-        figure = new_figure(panel * columns, (panel + (0.25 if titles else 0)) * rows)
+        figure = new_figure(panel * columns,
+                            (panel + (0.25 if titles else 0)) * rows + headroom)
+    height = figure.bbox.height / figure.dpi
     drawn = [*clouds] if backdrop is None else [*clouds, backdrop]
     center, half = _frame(drawn, camera)
     size = _marker_area(panel, max(map(len, drawn)))
     grid = figure.subplots(rows, columns, squeeze=False,
                            gridspec_kw=dict(left=0, right=1, bottom=0.01, wspace=0, hspace=0.12,
-                                            top=1 - 0.28 / (panel * rows) if titles else 1))
+                                            top=1 - (headroom + 0.28 * bool(titles)) / height))
     for index, axes in enumerate(grid.flat):
         bare_axes(axes)
         axes.set(xlim=(center[0] - half, center[0] + half), aspect='equal',
@@ -95,7 +99,7 @@ def plot_clouds(clouds: Sequence[np.ndarray], titles: Sequence[str] | None = Non
 
 def plot_crops(views: Mapping[str, np.ndarray], points: np.ndarray | None = None, *,
                max_views: int = 4, backdrop: bool = False, camera: Camera | None = None,
-               panel: float = 1.7, name: str = '',
+               panel: float = 1.7, name: str = '', headroom: float = 0.0,
                figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw one object's views as the networks receive them: a row, kind by kind.
 
@@ -106,6 +110,7 @@ def plot_crops(views: Mapping[str, np.ndarray], points: np.ndarray | None = None
         backdrop: Draw ``points`` faintly behind each view. Right only if the views were neither
             scaled nor shifted.
         name: The object's class, for the first panel's title.
+        headroom: Inches to leave free at the top.
     """
     if backdrop and points is None:
         raise ValueError('plot_crops(backdrop=True) needs the whole cloud: give points')
@@ -120,7 +125,7 @@ def plot_crops(views: Mapping[str, np.ndarray], points: np.ndarray | None = None
             titles.append(f'{VIEW_TITLES.get(kind, kind)} {index + 1}/{len(batch)}, {len(view)}')
             colors.append(VIEW_COLORS.get(kind, MUTED))
     return plot_clouds(clouds, titles, colors=colors, camera=camera, panel=panel,
-                       backdrop=points if backdrop else None, figure=figure)
+                       backdrop=points if backdrop else None, headroom=headroom, figure=figure)
 
 
 def _check(clouds: list[np.ndarray], **per_cloud: Sequence | None) -> None:

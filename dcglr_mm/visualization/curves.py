@@ -19,10 +19,13 @@ Curve = tuple[np.ndarray, np.ndarray]
 # Panels of the training log: title and the scalars that belong in it, where the log has them.
 LOG_PANELS = (
     ('loss', ('loss', 'loss_global', 'loss_local')),
-    ('teacher', ('monitor/teacher_entropy', 'monitor/teacher_student_kl', 'monitor/center_norm')),
-    ('features', ('monitor/feature_std', 'monitor/effective_rank')),
+    ('entropy of the teacher, nats', ('collapse/teacher_entropy',
+                                      'collapse/teacher_marginal_entropy')),
+    ('effective rank of the features', ('collapse/effective_rank',)),
+    ('KL of teacher and student, nats', ('collapse/teacher_student_kl',)),
     ('linear SVM accuracy', ('svm/val_accuracy', 'svm/test_accuracy')),
     ('learning rate', ('lr',)),
+    ('lambda of the teacher', ('teacher_lambda',)),
 )
 
 
@@ -58,6 +61,7 @@ def read_scalars(path: str | Path) -> dict[str, Curve]:
 
 def plot_curves(curves: Mapping[str, Curve], *, title: str = '', xlabel: str = 'iteration',
                 ylabel: str = '', smooth: float = 0.0, axes: Axes | None = None,
+                name_single: bool = True,
                 figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw named curves in one chart, each named at its end rather than in a legend.
 
@@ -66,6 +70,7 @@ def plot_curves(curves: Mapping[str, Curve], *, title: str = '', xlabel: str = '
         smooth: Weight of the past in an exponential moving average, in [0, 1); where it is
             positive the raw curve stays behind as a faint line.
         axes: Draw here instead of in a new chart of ``figure``.
+        name_single: Also name a curve that is the only one.
     """
     if axes is None:
         figure = figure or new_figure(4.2, 2.6)
@@ -78,7 +83,8 @@ def plot_curves(curves: Mapping[str, Curve], *, title: str = '', xlabel: str = '
         if smooth > 0:
             axes.plot(x, y, color=color, linewidth=0.7, alpha=0.3)
         axes.plot(x, line, color=color, linewidth=1.5, label=name)
-    _name_curves(axes)
+    if name_single or len(curves) > 1:
+        _name_curves(axes)
     return figure if figure is not None else axes.figure
 
 
@@ -103,7 +109,8 @@ def plot_training_log(scalars: Mapping[str, Curve], *,
                            gridspec_kw=dict(left=0.055, right=0.92, bottom=0.24 / rows,
                                             top=1 - 0.14 / rows, wspace=0.62, hspace=0.55))
     for axes, (title, curves) in zip(grid.flat, filled):
-        plot_curves(curves, title=title, smooth=smooth if title == 'loss' else 0.0, axes=axes)
+        plot_curves(curves, title=title, smooth=smooth if title == 'loss' else 0.0, axes=axes,
+                    name_single=False)
     for axes in grid.flat[len(filled):]:
         axes.set_visible(False)
     return figure
@@ -122,7 +129,7 @@ def moving_average(values: np.ndarray, weight: float) -> np.ndarray:
 
 
 def _short(name: str) -> str:
-    return name.split('/')[-1].replace('_', ' ')
+    return name.split('/')[-1].removeprefix('teacher_').replace('_', ' ')
 
 
 def _name_curves(axes: Axes) -> None:

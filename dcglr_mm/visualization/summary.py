@@ -68,8 +68,7 @@ def plot_summary(points: np.ndarray, views: Mapping[str, np.ndarray], name: str,
     shown = 1 + sum(min(len(batch), 3) for batch in views.values())
     top, bottom = figure.subfigures(2, 1, height_ratios=(2.15, 4.25), hspace=0)
     plot_crops(views, points, name=name, max_views=3, camera=camera, backdrop=backdrop,
-               panel=12.4 / shown, figure=top)
-    top.subplots_adjust(left=0.01, right=0.99, top=0.76, wspace=0.08)
+               panel=12.4 / shown, headroom=0.34, figure=top)
     left, right = bottom.subfigures(1, 2, width_ratios=(2.5, 1), wspace=0)
     plot_tsne(features_before, features_after, labels, class_names, figure=left)
     axes = right.add_axes((0.14, 0.14, 0.82, 0.68))
