@@ -200,7 +200,7 @@ def test_four_processes_build_one_cache(tmp_path):
                for _ in range(4)]
     for worker in workers:
         worker.start()
-    results = [queue.get(timeout=60) for _ in workers]
+    results = [queue.get(timeout=600) for _ in workers]
     for worker in workers:
         worker.join()
     assert results == [list(range(10))] * 4

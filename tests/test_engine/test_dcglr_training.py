@@ -89,7 +89,7 @@ def test_two_gloo_ranks_equal_one_process_on_the_whole_batch(tmp_path):
     script = Path(__file__).with_name('dcglr_two_ranks.py')
     result = subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2',
-         str(script), str(tmp_path)], capture_output=True, text=True, timeout=240)
+         str(script), str(tmp_path)], capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr
     expected = reference_training(make_clouds(NUM_STEPS, BATCH))
     for rank in range(2):

@@ -37,7 +37,7 @@ def train(tmp_path: Path, toy_data: Path):
                    '--work-dir', str(tmp_path / work_dir), *flags,
                    '--cfg-options', f'data_root={toy_data}', *options]
         return subprocess.run(command, capture_output=True, text=True, env=environment(),
-                              cwd=tmp_path, timeout=300)
+                              cwd=tmp_path, timeout=900)
 
     return run
 

@@ -30,7 +30,7 @@ def score(tmp_path, toy_data):
                    str(tmp_path / 'weights.pth'), '--work-dir', str(tmp_path / 'run'), *flags,
                    '--cfg-options', f'data_root={toy_data}']
         return subprocess.run(command, capture_output=True, text=True, env=environment(),
-                              timeout=300)
+                              timeout=900)
 
     return run
 

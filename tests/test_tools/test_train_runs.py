@@ -87,7 +87,7 @@ def test_a_terminated_run_leaves_a_whole_checkpoint_and_goes_on(train, tmp_path,
     while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline:
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
     assert errors.strip().splitlines()[-1] == (
         f'interrupted: the last whole checkpoint stays in {work_dir}; go on with --resume')
