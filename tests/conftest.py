@@ -22,6 +22,6 @@ def _fixed_seed() -> None:
 
 @pytest.fixture(autouse=True)
 def _no_default_scope():
-    """A runner leaves its scope behind, in which the next test's bare type names would be sought."""
+    """A runner leaves its scope behind, where the next test's bare type names would be sought."""
     yield
     DefaultScope._instance_dict.clear()

@@ -1,5 +1,5 @@
 # The demo from end to end within a minute, for CI: the same code, too short to learn much.
-_base_ = ['./dcglr_vit3d-tiny_1xb32-cos-40e_synthetic-shapes.py']
+_base_ = ['./dcglr_vit3d-tiny_1xb32-cos-30e_synthetic-shapes.py']
 
 train_data = dict(num_per_class=8)
 test_data = dict(num_per_class=8)
