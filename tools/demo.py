@@ -1,6 +1,6 @@
 """The main job on embedded data: pre-train without labels, score it beside the untrained network.
 
-    python tools/demo.py                      # about six minutes on two CPU cores
+    python tools/demo.py                      # about five minutes on two CPU cores
     python tools/demo.py --budget smallest    # under a minute: checks that everything runs
     python tools/demo.py --resume             # go on after an interruption
 
@@ -38,7 +38,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description='Pre-train a small 3D-ViT on embedded shapes, without labels, and score it '
         'beside its untrained self.')
     parser.add_argument('--budget', choices=CONFIGS, default='default',
-                        help='default: about six minutes on two cores; smallest: under a minute, '
+                        help='default: about five minutes on two cores; smallest: under a minute, '
                         'to see that everything runs (it is too short to learn much)')
     parser.add_argument('--out', type=Path, default=Path('demo_output'),
                         help='folder of the results (default: %(default)s)')
