@@ -1,4 +1,4 @@
-from .cpu_amp import CPUAmpOptimWrapper
+from .amp import AnyDeviceAmpOptimWrapper
 from .hooks import *  # noqa: F401,F403
 from .launch import CPUDistributedDataParallel
 from .optim_constructor import DecayGroupsConstructor
@@ -6,6 +6,6 @@ from .optim_wrapper import PerTensorClipAmpOptimWrapper, PerTensorClipOptimWrapp
 from .param_scheduler import CosineWeightDecay
 
 __all__ = [
-    'CPUAmpOptimWrapper', 'CPUDistributedDataParallel', 'CosineWeightDecay',
+    'AnyDeviceAmpOptimWrapper', 'CPUDistributedDataParallel', 'CosineWeightDecay',
     'DecayGroupsConstructor', 'PerTensorClipAmpOptimWrapper', 'PerTensorClipOptimWrapper'
 ]

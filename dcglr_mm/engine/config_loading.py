@@ -1,5 +1,4 @@
 """From a config file and a command line to the config that runs."""
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,15 +31,30 @@ def find_config(name: str) -> str:
 def parse_options(pairs: Sequence[str]) -> dict[str, object]:
     """Turn ``['a.b=1', 'c=[2,3]']`` into a dict by the rules of MMEngine's ``DictAction``.
 
+    Except that blanks inside a single value stay, and that a data root is taken as it is written:
+    folders have blanks, commas and brackets in their names.
+
     Raises:
-        ValueError: If a pair has no ``=``.
+        ValueError: If a pair has no ``=``, or brackets do not match.
     """
+    options = {}
     for pair in pairs:
-        if '=' not in pair:
+        key, equals, text = pair.partition('=')
+        if not equals:
             raise ValueError(f'--cfg-options: {pair!r} is not of the form key=value')
-    parser = argparse.ArgumentParser()
-    parser.add_argument('--options', nargs='+', action=DictAction)
-    return parser.parse_args(['--options', *pairs]).options if pairs else {}
+        options[key] = _parse_value(key, text.strip('\'"'))
+    return options
+
+
+def _parse_value(key: str, text: str) -> object:
+    if is_data_root(key.rpartition('.')[2]):
+        return None if text == 'None' else text
+    if ',' not in text and not text.startswith(('(', '[')):
+        return DictAction._parse_int_float_bool(text)
+    try:
+        return DictAction._parse_iterable(text)
+    except AssertionError as error:
+        raise ValueError(f'--cfg-options {key}: {error}') from error
 
 
 def load_config_with_overrides(path: str, pairs: Sequence[str] = (),

@@ -133,5 +133,7 @@ def enable_amp(cfg: Config) -> None:
         raise ValueError(f'--amp: optim_wrapper.type is {kind!r}, expected one of '
                          f'{sorted(_AMP_OF)}')
     if not torch.cuda.is_available() and str(twin) == 'AmpOptimWrapper':
-        twin = 'dcglr_mm.CPUAmpOptimWrapper'
+        twin = 'dcglr_mm.AnyDeviceAmpOptimWrapper'
+        if wrapper.pop('dtype', 'bfloat16') != 'bfloat16':
+            print_log('--amp: bfloat16 is used, which CPUs compute in', logger='current')
     wrapper['type'] = twin

@@ -38,7 +38,7 @@ def _suggest(key: str, known: Iterable[str]) -> str:
     return 'known here: ' + ', '.join(known[:30]) + (', ...' if len(known) > 30 else '')
 
 
-def _constructor_keys(type_name: object) -> set[str] | None:
+def constructor_keys(type_name: object) -> set[str] | None:
     """Argument names of the class that a config names; None if it cannot tell them all."""
     from dcglr_mm import registry as registries
     cls = type_name if inspect.isclass(type_name) else None
@@ -69,7 +69,7 @@ def _keys_allowed_in(path: list[str], node: Mapping) -> set[str] | None:
     if path and path[0] == 'optim_wrapper':  # read by constructors, not by the class named there
         return None
     if 'type' in node:
-        return _constructor_keys(node['type'])
+        return constructor_keys(node['type'])
     return None
 
 

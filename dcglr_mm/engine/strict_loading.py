@@ -1,8 +1,9 @@
 """Load a checkpoint into a whole model, with every weight accounted for."""
 import re
 
-from mmengine.runner.checkpoint import _load_checkpoint
 from torch import nn
+
+from dcglr_mm.evaluation.checkpoint import read_state_dict
 
 
 def _listing(keys: list[str]) -> str:
@@ -21,11 +22,10 @@ def load_strictly(model: nn.Module, path: str, ignore: str | None = None) -> Non
         ignore: Regular expression; keys in which it is found may be missing or left over.
 
     Raises:
-        ValueError: If the checkpoint and the model do not fit together.
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no checkpoint, or it and the model do not fit together.
     """
-    checkpoint = _load_checkpoint(path, map_location='cpu')
-    state = checkpoint.get('state_dict', checkpoint)
-    state = {re.sub(r'^module\.', '', key): value for key, value in state.items()}
+    state = read_state_dict(path)
     own = model.state_dict()
 
     def unexplained(keys: set[str]) -> list[str]:

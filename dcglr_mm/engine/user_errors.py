@@ -13,6 +13,8 @@ from types import FrameType, TracebackType
 
 from mmengine.config.utils import ConfigParsingError
 
+from .overrides import constructor_keys
+
 #: Exceptions by which data sets, configs and files report wrong input, wherever they are raised.
 _USER_ERRORS = (ValueError, OSError, ImportError, SyntaxError, ConfigParsingError)
 #: These do so only where the message was written for a user: in this package or in MMEngine.
@@ -60,7 +62,7 @@ def _describe_wrong_argument(error: TypeError) -> str | None:
     if match is None or frame is None or not inspect.isclass(frame.f_locals.get('obj_cls')):
         return None
     cls = frame.f_locals['obj_cls']
-    known = [name for name in inspect.signature(cls).parameters if name not in ('args', 'kwargs')]
+    known = sorted(constructor_keys(cls) or inspect.signature(cls).parameters)
     return (f'{cls.__name__} has no argument {match.group(1)!r}; '
             f'{_close(match.group(1), known)}')
 
@@ -122,8 +124,9 @@ def one_sentence_errors(log_dir: str | None = None, show_traceback: bool = False
         where = ''
         if log_dir is not None and Path(log_dir).is_dir():
             log = Path(log_dir) / 'error.log'
-            log.write_text(traceback.format_exc(), encoding='utf-8')
-            where = f' [traceback: {log}]'
+            with contextlib.suppress(OSError):  # the disk may be what is full
+                log.write_text(traceback.format_exc(), encoding='utf-8')
+                where = f' [traceback: {log}]'
         print(f'error: {sentence}{where}', file=sys.stderr, flush=True)
         sys.exit(1)
 

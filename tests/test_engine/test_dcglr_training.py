@@ -1,4 +1,5 @@
 """Loss, centre and EMA over several steps through MMEngine's runner, against the equations."""
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -87,9 +88,10 @@ def test_forward_passes_move_neither_teacher_nor_centre():
 def test_two_gloo_ranks_equal_one_process_on_the_whole_batch(tmp_path):
     """Each rank sees half of every batch; weights and centre of both equal the equations'."""
     script = Path(__file__).with_name('dcglr_two_ranks.py')
+    env = {**os.environ, 'PYTHONPATH': str(script.parents[2])}  # an installation may be older
     result = subprocess.run(
         [sys.executable, '-m', 'torch.distributed.run', '--standalone', '--nproc_per_node=2',
-         str(script), str(tmp_path)], capture_output=True, text=True, timeout=600)
+         str(script), str(tmp_path)], env=env, capture_output=True, text=True, timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr
     expected = reference_training(make_clouds(NUM_STEPS, BATCH))
     for rank in range(2):

@@ -5,7 +5,7 @@ from mmengine.config import Config
 from torch import nn
 
 from dcglr_mm.engine import launch
-from dcglr_mm.engine.cpu_amp import CPUAmpOptimWrapper
+from dcglr_mm.engine.amp import AnyDeviceAmpOptimWrapper
 from dcglr_mm.engine.launch import CPUDistributedDataParallel, enable_amp, prepare_launcher
 
 
@@ -45,8 +45,8 @@ def test_amp_with_a_gpu_keeps_the_stock_wrapper(gpu, kind, twin):
 
 
 @pytest.mark.parametrize('kind,twin', [
-    ('OptimWrapper', 'dcglr_mm.CPUAmpOptimWrapper'),
-    ('AmpOptimWrapper', 'dcglr_mm.CPUAmpOptimWrapper'),
+    ('OptimWrapper', 'dcglr_mm.AnyDeviceAmpOptimWrapper'),
+    ('AmpOptimWrapper', 'dcglr_mm.AnyDeviceAmpOptimWrapper'),
     ('PerTensorClipOptimWrapper', 'dcglr_mm.PerTensorClipAmpOptimWrapper'),
 ])
 def test_amp_on_a_cpu_takes_a_wrapper_that_runs_there(no_gpu, kind, twin):
@@ -63,7 +63,7 @@ def test_cpu_amp_steps_like_float32_up_to_bfloat16(no_gpu):
     layer, x = nn.Linear(8, 1), torch.randn(16, 8)
     twin = nn.Linear(8, 1)
     twin.load_state_dict(layer.state_dict())
-    wrapper = CPUAmpOptimWrapper(torch.optim.SGD(layer.parameters(), lr=0.1))
+    wrapper = AnyDeviceAmpOptimWrapper(torch.optim.SGD(layer.parameters(), lr=0.1))
     with wrapper.optim_context(layer):
         output = layer(x)
     assert output.dtype is torch.bfloat16
