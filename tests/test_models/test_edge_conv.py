@@ -3,18 +3,10 @@ import copy
 
 import pytest
 import torch
+from edge_reference import KINDS, assert_same_results, graph, plain_edge_conv, results
 from torch import nn
 
 from dcglr_mm.models.layers import EdgeConv
-from dcglr_mm.models.ops import knn
-
-
-def plain_edge_conv(layer, features, index):
-    """The layer as its paper writes it, on a tensor of all edges; the first maximum wins."""
-    clouds = torch.arange(len(features))[:, None, None]
-    center = features[:, :, None].expand(-1, -1, index.shape[2], -1)
-    edges = torch.cat((features[clouds, index] - center, center), -1).permute(0, 3, 1, 2)
-    return nn.Sequential(*layer)(edges).max(-1).values.transpose(1, 2)
 
 
 def make_layer(channels=7, out_channels=12, negative_slope=0.2, dtype=torch.float64):
@@ -29,61 +21,13 @@ def make_layer(channels=7, out_channels=12, negative_slope=0.2, dtype=torch.floa
     return layer
 
 
-def results(layer, forward, features, index, grad_out):
-    """Output, all gradients and all buffers after a forward and a backward pass."""
-    features = features.clone().requires_grad_()
-    out = forward(features, index)
-    out.backward(grad_out.to(out.dtype))
-    named = {'output': out.detach(), 'features': features.grad}
-    named |= {name: p.grad for name, p in layer.named_parameters()}
-    named |= dict(layer.named_buffers())
-    return named
-
-
 def assert_equals_plain(layer, features, index, tolerance):
     plain = copy.deepcopy(layer).double()
     grad_out = torch.randn(*features.shape[:2], layer[0].out_channels, dtype=torch.float64)
     ours = results(layer, layer, features, index, grad_out)
     expected = results(plain, lambda x, i: plain_edge_conv(plain, x, i), features.double(), index,
                        grad_out)
-    assert ours.keys() == expected.keys()
-    for name, value in expected.items():
-        if value is None:
-            assert ours[name] is None, name
-            continue
-        scale = value.abs().max().clamp_min(1).item()
-        torch.testing.assert_close(
-            ours[name].to(value.dtype), value, rtol=0, atol=tolerance * scale,
-            msg=lambda text, name=name: f'{name}: {text}')
-
-
-def graph(kind, dtype=torch.float64):
-    """Features (3, 50, 7) and neighbours for one of the ways a graph can be awkward."""
-    torch.manual_seed(1)
-    features = torch.randn(3, 50, 7, dtype=dtype)
-    k = 9
-    if kind == 'repeated points':
-        features[:, 25:] = features[:, :25]
-    elif kind == 'all points equal':
-        features[:] = features[:, :1]
-    elif kind == 'grid with ties':
-        features = torch.randint(0, 2, features.shape).to(dtype)
-    elif kind == 'k above N':
-        features, k = features[:, :5], 9
-    elif kind == 'far from the origin':
-        features += 100
-    elif kind == 'one cloud':
-        features = features[:1]
-    elif kind == 'k 1':
-        k = 1
-    index = knn(features, features, k)
-    if kind == 'any order of neighbours':
-        index = index.flip(2)
-    return features, index
-
-
-KINDS = ['generic', 'repeated points', 'all points equal', 'grid with ties', 'k above N',
-         'one cloud', 'k 1', 'any order of neighbours']
+    assert_same_results(ours, expected, tolerance)
 
 
 @pytest.mark.parametrize('training', [True, False])

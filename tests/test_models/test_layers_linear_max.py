@@ -3,7 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from dcglr_mm.models.layers import linear_max as module
+from dcglr_mm.models.layers import linear_max_pieces as module
 from dcglr_mm.models.layers.linear_max import linear_max
 
 
@@ -12,13 +12,12 @@ def rand(*shape, seed=0):
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def plain(rows, weight, index, offset, sign, relu, norm):
+def plain(rows, weight, index, offset, sign, slope, norm):
     """All rows, the layer, batch norm if there is one, ReLU, and torch's maximum."""
     x = rows if index is None else rows[index]
     if offset is not None:
         x = x + offset[:, None]
-    if relu:
-        x = torch.relu(x)
+    x = F.leaky_relu(x, slope)
     y = F.linear(x, weight)
     if norm is None:
         return y.max(dim=1).values
@@ -26,8 +25,8 @@ def plain(rows, weight, index, offset, sign, relu, norm):
     return torch.relu(y).max(dim=1).values
 
 
-def ours(rows, weight, index, offset, sign, relu, norm):
-    best = linear_max(rows, weight, index, offset, sign, relu, statistics=norm is not None)
+def ours(rows, weight, index, offset, sign, slope, norm):
+    best = linear_max(rows, weight, index, offset, sign, slope, statistics=norm is not None)
     if norm is None:
         return best.value
     scale = norm[0] * torch.rsqrt(best.var + 1e-5)
@@ -36,11 +35,11 @@ def ours(rows, weight, index, offset, sign, relu, norm):
 
 @pytest.mark.parametrize('k', [1, 5, 20])
 @pytest.mark.parametrize('normed', [False, True], ids=['bare', 'normed'])
-@pytest.mark.parametrize('relu', [False, True])
+@pytest.mark.parametrize('slope', [1., 0., 0.2])
 @pytest.mark.parametrize('offset', [False, True])
 @pytest.mark.parametrize('table', [False, True])
 @pytest.mark.parametrize('pieces', ['one', 'many'])
-def test_equals_all_rows(k, normed, relu, offset, table, pieces, monkeypatch):
+def test_equals_all_rows(k, normed, slope, offset, table, pieces, monkeypatch):
     if pieces == 'many':  # two groups a piece, the last piece short
         monkeypatch.setitem(module._PIECE_BYTES, 'cpu', 2 * k * 6 * 8)
     weight, shift = rand(6, 4, seed=1), rand(7, 4, seed=2) if offset else None
@@ -55,7 +54,7 @@ def test_equals_all_rows(k, normed, relu, offset, table, pieces, monkeypatch):
     for function in (ours, plain):
         for leaf in leaves:
             leaf.requires_grad_().grad = None
-        out = function(rows, weight, index if table else None, shift, sign, relu, norm)
+        out = function(rows, weight, index if table else None, shift, sign, slope, norm)
         (out * rand(*out.shape, seed=6)).sum().backward()
         gradients.append([out.detach(), *(leaf.grad for leaf in leaves)])
     for mine, expected in zip(*gradients):
@@ -102,10 +101,10 @@ def test_no_gradient_keeps_no_rows():
 
 def test_autocast_keeps_statistics_in_float32():
     rows, weight = rand(30, 8, 16).float(), rand(12, 16, seed=1).float()
-    expected = linear_max(rows, weight, relu=True, statistics=True)
+    expected = linear_max(rows, weight, negative_slope=0., statistics=True)
     weight.requires_grad_()
     with torch.autocast('cpu', torch.bfloat16):
-        best = linear_max(rows.bfloat16(), weight, relu=True, statistics=True)
+        best = linear_max(rows.bfloat16(), weight, negative_slope=0., statistics=True)
     assert best.value.dtype == best.var.dtype == torch.float32
     for mine, other in zip(best, expected):
         torch.testing.assert_close(mine, other, rtol=0.03, atol=0.05)

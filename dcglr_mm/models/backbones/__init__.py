@@ -1,7 +1,8 @@
 """Point-cloud backbones."""
 from .base import PointBackbone
 from .dgcnn import DGCNN
+from .dgcnn_seg import DGCNNSeg
 from .pct import PCT
 from .vit3d import ViT3D
 
-__all__ = ['DGCNN', 'PCT', 'PointBackbone', 'ViT3D']
+__all__ = ['DGCNN', 'DGCNNSeg', 'PCT', 'PointBackbone', 'ViT3D']

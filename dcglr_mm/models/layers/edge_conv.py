@@ -5,6 +5,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..ops import gather_points, knn
 from .edge_conv_function import EdgeConvFunction, EdgeNorm, edge_conv_inference
+from .factorizable import activation_slope, is_factorizable
 
 
 class EdgeConv(nn.Sequential):
@@ -52,22 +53,15 @@ class EdgeConv(nn.Sequential):
         """
         if index is None:
             index = knn(features, features, self.k)
-        if not self._is_factorizable():
+        if not is_factorizable(self):
             return self._forward_edges(features, index)
         with torch.autocast(features.device.type, enabled=False):
             return self._forward_points(features, index)
 
-    def _is_factorizable(self) -> bool:
-        conv, norm, activation = self
-        # Of the layers that are increasing functions for a positive scale.
-        increasing = (isinstance(activation, nn.ReLU)
-                      or isinstance(activation, nn.LeakyReLU) and activation.negative_slope >= 0)
-        return isinstance(norm, _BatchNorm) and increasing and conv.bias is None
-
     def _forward_edges(self, features: Tensor, index: Tensor) -> Tensor:
         center = features[:, :, None].expand(-1, -1, index.shape[2], -1)
         edges = torch.cat((gather_points(features, index) - center, center), -1)  # (B, N, k, 2C)
-        return super().forward(edges.permute(0, 3, 1, 2)).amax(3).transpose(1, 2)
+        return super().forward(edges.permute(0, 3, 1, 2)).max(3).values.transpose(1, 2)
 
     def _forward_points(self, features: Tensor, index: Tensor) -> Tensor:
         conv, bn, activation = self
@@ -84,7 +78,7 @@ class EdgeConv(nn.Sequential):
         norm = EdgeNorm(
             None if of_batch else bn.running_mean.to(dtype),
             None if of_batch else bn.running_var.to(dtype),
-            bn.eps, getattr(activation, 'negative_slope', 0.0), sync,
+            bn.eps, activation_slope(activation), sync,
             bn.process_group if sync else None)
         inputs = (features, index, weight, scale, shift)
         needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)

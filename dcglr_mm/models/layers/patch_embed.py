@@ -74,7 +74,7 @@ class PointNetPatchEmbed(nn.Module):
         with torch.autocast(points.device.type, enabled=False):
             weight, offset = self._second_layer(hidden, pooled)
         hidden = F.linear(hidden, weight)  # (B S, k, C3), before its offset
-        token = linear_max(hidden, last.weight.squeeze(-1), offset=offset, relu=True).value
+        token = linear_max(hidden, last.weight.squeeze(-1), offset=offset, negative_slope=0.).value
         return (token + last.bias).view(batch, num_patches, -1)
 
     def _see(self, points: Tensor, center_index: Tensor, patch_index: Tensor) -> Tensor:

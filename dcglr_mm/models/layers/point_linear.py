@@ -1,6 +1,12 @@
 """One linear layer for all points."""
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
+
+from ..ops import max_over_points
+from .batch_norm import needs_statistics, scale_and_shift, scale_sign
+from .factorizable import is_factorizable
+from .linear_max import linear_max
 
 
 class PointLinear(nn.Sequential):
@@ -26,3 +32,19 @@ class PointLinear(nn.Sequential):
         conv, norm, activation = self
         rows = linear(features.flatten(0, 1), conv.weight.flatten(1))  # (B N, D)
         return activation(norm(rows)).unflatten(0, features.shape[:2])
+
+    def max_over_points(self, features: Tensor) -> Tensor:
+        """Maximum over points of :meth:`forward`, ``(B, N, C)`` to ``(B, D)``.
+
+        Batch norm and activation only see the maximum, and the gradient only runs through the
+        points that have it and through the batch statistics: no tensor ``(B, N, D)`` is kept.
+        """
+        if not is_factorizable(self):
+            return max_over_points(self(features))
+        conv, norm, activation = self
+        best = linear_max(features, conv.weight.flatten(1), sign=scale_sign(norm),
+                          statistics=needs_statistics(norm))
+        scale, shift = scale_and_shift(
+            norm, best.mean, best.var, features.shape[0] * features.shape[1])
+        dtype = torch.promote_types(features.dtype, conv.weight.dtype)
+        return activation(best.value * scale + shift).to(dtype)

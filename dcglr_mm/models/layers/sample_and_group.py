@@ -1,18 +1,18 @@
 """Centroids, their neighbourhoods, and PCT's local aggregation over them."""
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..ops import farthest_point_sample, gather_points
+from ..ops import farthest_point_sample
 from ..ops.checks import full_precision
-from .batch_norm import needs_statistics, scale_and_shift, scale_sign
-from .edge_statistics import edge_statistics
-from .linear_max import linear_max
+from .two_layer_edges import EdgeLayer, two_layer_edge_max
 
 FPS_STARTS = ('farthest', 'first')
+#: Squared norm up to which the sampler of Pointnet2_PyTorch takes a point for padding.
+_ORIGIN = 1e-3
 
 
-def sample_centroids(xyz: Tensor, num_samples: int, start: str = 'farthest') -> Tensor:
+def sample_centroids(xyz: Tensor, num_samples: int, start: str = 'farthest',
+                     skip_origin: bool = False) -> Tensor:
     """Farthest-point order of a cloud, from a start that does not depend on the order of points.
 
     Orders are nested: the first ``m`` entries are the sample of size ``m``.
@@ -23,6 +23,10 @@ def sample_centroids(xyz: Tensor, num_samples: int, start: str = 'farthest') -> 
         start: ``'farthest'`` begins at the point farthest from the mean of the cloud, so that the
             same set of points gives the same centroids in any order; ``'first'`` begins at index
             0, as released code does, and suits weights that were trained so.
+        skip_origin: Whether points within sqrt(0.001) = 0.0316 of the origin are passed over, as
+            in the compiled sampler of Pointnet2_PyTorch, which takes them for padding. The start
+            is never passed over, nor are they where too few other points are left (where that
+            sampler repeats itself).
 
     Returns:
         Indices (B, min(num_samples, N)), int64.
@@ -32,7 +36,8 @@ def sample_centroids(xyz: Tensor, num_samples: int, start: str = 'farthest') -> 
     """
     check_fps_start(start)
     first = farthest_from_mean(xyz) if start == 'farthest' else 0
-    return farthest_point_sample(xyz, num_samples, start_index=first)
+    last = full_precision(xyz).square().sum(dim=-1) <= _ORIGIN if skip_origin else None
+    return farthest_point_sample(xyz, num_samples, start_index=first, last=last)
 
 
 def check_fps_start(start: str) -> None:
@@ -89,39 +94,9 @@ class LocalAggregation(nn.Module):
         Returns:
             Features of the centroids (B, S, out_channels).
         """
-        batch = len(features)
-        table, starts, index = _project_edges(
-            features, center_index, neighbor_index, self.conv1.weight.squeeze(-1))
-        statistics = edge_statistics(table, starts, index) if needs_statistics(self.bn1) else ()
-        scale, shift = scale_and_shift(self.bn1, *statistics, count=index.numel())
+        first = EdgeLayer(self.conv1.weight.squeeze(-1), self.bn1, 0.)
+        second = EdgeLayer(self.conv2.weight.squeeze(-1), self.bn2, 0.)
+        return two_layer_edge_max(first, second, features, neighbor_index, center_index)
 
-        # Batch norm and ReLU of the second layer keep or turn the order of its outputs, so they
-        # wait until one output is left for each centroid and channel.
-        best = linear_max(
-            table * scale, self.conv2.weight.squeeze(-1), index, starts * scale + shift,
-            sign=scale_sign(self.bn2), relu=True, statistics=needs_statistics(self.bn2))
-        scale, shift = scale_and_shift(self.bn2, best.mean, best.var, index.numel())
-        return F.relu(best.value * scale + shift).view(batch, -1, len(scale))
-
-
-def _project_edges(features: Tensor, center_index: Tensor, neighbor_index: Tensor,
-                   weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Splits ``W [x_j - x_i ; x_i]`` into ``W1 x_j`` and ``(W2 - W1) x_i``.
-
-    Returns:
-        The first for all points (B N, D), the second for all centroids (B S, D), and the
-        neighbours of all centroids as rows of the first (B S, k).
-    """
-    batch, num_points, channels = features.shape
-    first = torch.arange(batch, device=features.device)[:, None, None] * num_points
-    index = (neighbor_index + first).flatten(0, 1)
-    centers = gather_points(features, center_index)
-    with torch.autocast(features.device.type, enabled=False):
-        # Neighbours' features nearly cancel on an edge: half precision would lose what is left.
-        weight = full_precision(weight)
-        difference, own = weight[:, :channels], weight[:, channels:]
-        table = F.linear(full_precision(features).flatten(0, 1), difference)
-        starts = F.linear(full_precision(centers).flatten(0, 1), own - difference)
-    return table, starts, index
 
 __all__ = ['FPS_STARTS', 'LocalAggregation', 'check_fps_start', 'sample_centroids']

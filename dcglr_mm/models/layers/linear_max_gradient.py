@@ -1,0 +1,112 @@
+"""Gradients of a piece of rows ``y = x W^T`` of which the maximum and the statistics were used.
+
+The gradient of ``y`` has two parts: one entry for each group and channel, at the row that won,
+and, from mean and variance over all ``R`` rows, ``base + slope * y`` at every row.
+"""
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..ops.graph import in_degree, reverse_edges
+from .linear_max_pieces import product
+
+
+def sparse_pays(rows: Tensor, k: int) -> bool:
+    """Whether sums over winning rows beat matrix products, in which one entry in k is not zero.
+
+    Products are some five times faster an entry on CPUs, and far more on accelerators.
+    """
+    return rows.device.type == 'cpu' and k >= 16
+
+
+class Statistics:
+    """The gradient that comes from mean and variance over all rows.
+
+    Args:
+        weight: ``W`` (D, C).
+        mean: Mean of ``y`` (D,).
+        grad_mean: Gradient of the mean.
+        grad_var: Gradient of the biased variance.
+        num_rows: ``R``.
+    """
+
+    def __init__(self, weight: Tensor, mean: Tensor, grad_mean: Tensor, grad_var: Tensor,
+                 num_rows: int) -> None:
+        self.weight = weight
+        self.slope = grad_var * (2. / num_rows)
+        self.base = grad_mean / num_rows - self.slope * mean
+        self.inputs_slope = (weight.t() * self.slope) @ weight  # (C, C)
+        self.inputs_base = self.base @ weight
+
+
+class Winners:
+    """Sparse: the winning rows are looked up, the statistics' part is folded to ``x`` itself.
+
+    ``(base + slope * (x W^T)) W = base W + x (W^T slope W)``, so that ``y`` is not needed, and
+    no matrix is as large as it.
+
+    Args:
+        winner: Winning row of each group and channel (g, D).
+        grad: Gradient there (g, D).
+        x: Inputs of the layer (g, k, C).
+        statistics: The other part, if there is one.
+    """
+
+    def __init__(self, winner: Tensor, grad: Tensor, x: Tensor,
+                 statistics: Statistics | None) -> None:
+        groups = torch.arange(len(winner), device=winner.device)[:, None]
+        self.row = winner + groups * x.shape[1]  # (g, D)
+        self.grad, self.x, self.statistics = grad, x.flatten(0, 1), statistics
+
+    def inputs(self, weight: Tensor) -> Tensor:
+        """Gradient of the inputs (g k, C): for each row, the channels that it has won."""
+        row = self.row.reshape(-1, 1)
+        order, begin = reverse_edges(row, in_degree(row, len(self.x)))
+        won = F.embedding_bag(
+            order % len(weight), weight, begin, mode='sum',
+            per_sample_weights=self.grad.flatten()[order])
+        if self.statistics is None:
+            return won
+        return won.add_(self.statistics.inputs_base).addmm_(self.x, self.statistics.inputs_slope)
+
+    def add_weight(self, total: Tensor) -> None:
+        """Adds the gradient of the weight (D, C): for each channel, the rows that have won it."""
+        total += F.embedding_bag(
+            self.row.t(), self.x, mode='sum', per_sample_weights=self.grad.t().contiguous())
+        if self.statistics is not None:
+            part = self.statistics
+            total.addmm_(part.weight * part.slope[:, None], self.x.t() @ self.x)
+            total.addr_(part.base, self.x.sum(0))
+
+
+class AllRows:
+    """Dense: the gradient of all rows ``y``, by matrix products. As :class:`Winners`.
+
+    Args:
+        winner: Winning row of each group and channel (g, D).
+        grad: Gradient there (g, D).
+        x: Inputs of the layer (g, k, C).
+        statistics: The other part, if there is one.
+        y: The rows (g k, D), needed for the statistics' part.
+        low: Type to multiply in.
+    """
+
+    def __init__(self, winner: Tensor, grad: Tensor, x: Tensor, statistics: Statistics | None,
+                 y: Tensor | None, low: torch.dtype | None) -> None:
+        if statistics is None:
+            rows = grad.new_zeros(*x.shape[:2], grad.shape[1])
+        else:
+            rows = torch.addcmul(statistics.base, y, statistics.slope).view(*x.shape[:2], -1)
+        rows.scatter_add_(1, winner[:, None], grad[:, None])
+        self.grad, self.x, self.low = rows.flatten(0, 1), x.flatten(0, 1), low
+
+    def inputs(self, weight: Tensor) -> Tensor:
+        """Gradient of the inputs (g k, C)."""
+        return product(self.grad, weight, self.low)
+
+    def add_weight(self, total: Tensor) -> None:
+        """Adds the gradient of the weight (D, C)."""
+        total += product(self.grad.t(), self.x, self.low)
+
+
+__all__ = ['AllRows', 'Statistics', 'Winners', 'sparse_pays']

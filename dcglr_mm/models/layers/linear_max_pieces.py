@@ -1,0 +1,112 @@
+"""The rows of a linear layer in pieces, and what is taken from a piece."""
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.nn.functional import leaky_relu
+
+from ..ops.graph import in_degree, reverse_edges, reverse_sum
+
+_PIECE_BYTES = {'cpu': 2**21}
+_PIECE_BYTES_DEVICE = 2**28
+
+
+class Pieces:
+    """Cuts groups of rows into pieces and makes the activated rows of one.
+
+    Args:
+        rows: See :func:`~dcglr_mm.models.layers.linear_max.linear_max`, as are the next three.
+        offset: Added to the rows.
+        index: Where the rows of a group stand in ``rows``.
+        negative_slope: Of the activation.
+        width: Channels that a piece is wide at its widest.
+    """
+
+    def __init__(self, rows: Tensor, offset: Tensor | None, index: Tensor | None,
+                 negative_slope: float, width: int) -> None:
+        self.rows, self.offset, self.index = rows, offset, index
+        self.negative_slope = negative_slope
+        self.num_groups, self.k = rows.shape[:2] if index is None else index.shape
+        budget = _PIECE_BYTES.get(rows.device.type, _PIECE_BYTES_DEVICE)
+        self.step = max(1, budget // (self.k * width * rows.element_size()))
+
+    def __iter__(self) -> Iterator[slice]:
+        for begin in range(0, self.num_groups, self.step):
+            yield slice(begin, min(begin + self.step, self.num_groups))
+
+    def inputs(self, piece: slice) -> Tensor:
+        """Activated rows (g, k, C) of a piece."""
+        if self.index is None:
+            x = self.rows[piece]
+        else:
+            picked = self.index[piece]
+            x = self.rows.index_select(0, picked.flatten()).view(*picked.shape, -1)
+        fresh = self.index is not None
+        if self.offset is not None:
+            offset = self.offset[piece, None]
+            x, fresh = (x.add_(offset) if fresh else x + offset), True
+        if self.negative_slope != 1:
+            x = leaky_relu(x, self.negative_slope, inplace=fresh)
+        return x
+
+    def through_activation(self, grad: Tensor, activated: Tensor) -> Tensor:
+        """Gradient before the activation, from that behind it."""
+        if self.negative_slope == 1:
+            return grad
+        return torch.ops.aten.leaky_relu_backward(grad, activated, self.negative_slope, True)
+
+    def add_to_table(self, table: Tensor, piece: slice, values: Tensor) -> None:
+        """Adds the rows of a piece (g k, C) to those of the table that they were picked from."""
+        target = self.index[piece].reshape(-1, 1)
+        first, last = 0, len(table)
+        if table.device.type == 'cpu':  # the neighbours of a piece lie in few clouds
+            first, last = int(target.min()), int(target.max()) + 1
+        target = target - first
+        edges = reverse_edges(target, in_degree(target, last - first))
+        table[first:last] += reverse_sum(values, *edges)
+
+
+def product(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
+    """Matrix product, computed in the type ``low`` if there is one."""
+    return a @ b if low is None else (a.to(low) @ b.to(low)).to(a.dtype)
+
+
+def first_winner(y: Tensor, best: Tensor) -> Tensor:
+    """Index (g, D) of the first row of ``y`` (g, k, D) that equals the maximum ``best``.
+
+    Comparing costs a fraction of a maximum that keeps indices, which is not vectorised on CPUs;
+    in floating point it is faster still than with boolean masks.
+    """
+    k = y.shape[1]
+    rank = torch.arange(k, 0, -1, dtype=y.dtype, device=y.device)[:, None]
+    rank = (y - best[:, None]).ge_(0).mul_(rank).amax(dim=1)
+    return (k - rank).clamp_(max=k - 1)  # NaN equals nothing
+
+
+class PieceMoments:
+    """Mean and variance of rows that arrive in pieces, merged without cancellation (Chan)."""
+
+    def __init__(self, like: Tensor) -> None:
+        wide = torch.float32 if like.device.type == 'mps' else torch.float64
+        self.dtype = like.dtype
+        self.count = 0
+        self.mean = like.new_zeros(like.shape[0], dtype=wide)
+        self.square = like.new_zeros(like.shape[0], dtype=wide)
+
+    def add(self, y: Tensor) -> None:
+        """Takes in rows (M, D)."""
+        count = len(y)
+        mean = y.mean(0)
+        square = (y - mean).square_().sum(0)
+        total = self.count + count
+        delta = mean.to(self.mean) - self.mean
+        self.square += square + delta.square() * (self.count * count / total)
+        self.mean += delta * (count / total)
+        self.count = total
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """Mean and biased variance."""
+        return self.mean.to(self.dtype), (self.square / self.count).to(self.dtype)
+
+
+__all__ = ['PieceMoments', 'Pieces', 'first_winner', 'product']
