@@ -141,8 +141,9 @@ def _open_complete(folder: Path) -> CloudStore | None:
 
 def _candidates(origin: Path) -> list[Path]:
     """Where a cache goes when the user names no folder, best first."""
-    user = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache')
-    return [origin / '.dcglr_mm_cache', user / 'dcglr_mm',
+    user = Path(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache'))
+    # A user without a home, as in many containers, has no such folder.
+    return [origin / '.dcglr_mm_cache', *([user / 'dcglr_mm'] if user.is_absolute() else []),
             Path(tempfile.gettempdir()) / f'dcglr_mm-{os.getuid()}']
 
 

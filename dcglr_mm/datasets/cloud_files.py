@@ -1,5 +1,6 @@
 """Reads one cloud from a file of a user's own: points as they are, a mesh sampled by area."""
 import itertools
+import re
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -19,7 +20,8 @@ def read_cloud_file(path: Path, num_samples: int, rng: np.random.Generator) -> n
 
     A mesh (``.off``, ``.obj``, ``.ply`` with faces) is cut into triangles and sampled uniformly by
     area; without faces its vertices are the points. ``.xyz``, ``.pts`` and ``.txt`` hold a point a
-    line, with blanks or commas between the numbers and comments after ``#``. ``.npy`` holds (N, C),
+    line, with blanks or commas between the numbers and comments after ``#``; the number of points
+    may stand before them in a line of its own. ``.npy`` holds (N, C),
     ``.npz`` too, in an array named ``points``, ``data`` or ``xyz`` or its only one.
 
     Args:
@@ -72,8 +74,11 @@ def _read_npz(path: Path) -> np.ndarray:
 
 
 def _read_text(path: Path) -> np.ndarray:
-    rows = []
+    rows, expected = [], None
     for number, words in _numbered_words(path):
+        if not rows and expected is None and words[0].isdigit() and len(words) == 1:
+            expected = int(words[0])  # scanners' .pts files begin with the number of points
+            continue
         try:
             rows.append([float(word) for word in words])
         except ValueError:
@@ -81,16 +86,20 @@ def _read_text(path: Path) -> np.ndarray:
         if len(rows[-1]) != len(rows[0]):
             raise ValueError(f'line {number} has {len(rows[-1])} numbers, the first has '
                              f'{len(rows[0])}')
+    if expected is not None and len(rows) != expected:
+        raise ValueError(f'it has {len(rows)} points, its first line says {expected}')
     return _stack(rows)
 
 
 def _read_off(path: Path) -> tuple[np.ndarray, list[np.ndarray]]:
     lines = (words for _, words in _numbered_words(path))
     head = next(lines, [''])
-    # ModelNet's files lack the line break between the keyword and the counts here and there.
-    if not head[0].upper().startswith('OFF'):
+    # ModelNet's files lack the line break between the keyword and the counts here and there. The
+    # letters before OFF announce columns after x, y, z: texture, colour, normal.
+    keyword = re.fullmatch(r'(?:ST)?C?N?OFF(\d*)', head[0].upper())
+    if keyword is None:
         raise ValueError('its first line is not OFF')
-    counts = [w for w in (head[0][3:], *head[1:]) if w] or next(lines, [])
+    counts = [w for w in (keyword[1], *head[1:]) if w] or next(lines, [])
     vertices, faces = int(counts[0]), int(counts[1])
     rows = [[float(w) for w in words] for words in itertools.islice(lines, vertices)]
     polygons = [np.array(words[1:1 + int(words[0])], dtype=np.int64)

@@ -91,7 +91,8 @@ def read_text_cloud(path: Path) -> np.ndarray:
     try:
         with open(path, encoding='utf-8') as file, warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)  # of an empty file, an error below
-            points = np.loadtxt(file, np.float32, comments=None, delimiter=',', ndmin=2)
+            lines = (line for line in file if not line.isspace())
+            points = np.loadtxt(lines, np.float32, comments=None, delimiter=',', ndmin=2)
     except UnicodeDecodeError as error:
         raise ValueError(f'{path} is no text file; is the download complete?') from error
     except ValueError as error:

@@ -20,9 +20,10 @@ LAYOUT = ('train_files.txt and test_files.txt (one h5 file a line), shape_names.
 class ModelNet40H5(PointCloudDataset):
     """ModelNet40 in HDF5 files of 2048 points a shape, or any data in that layout.
 
-    ``data_root`` holds ``train_files.txt`` and ``test_files.txt`` (paths of h5 files, of which
-    only the base name counts), ``shape_names.txt`` and the h5 files, each with ``data`` (M, P, 3)
-    of any float type and ``label`` (M, 1) or (M,). Classes and counts are what the files say.
+    ``data_root`` holds ``train_files.txt`` and ``test_files.txt`` (paths of h5 files: looked for by
+    their base name, then by the whole path), ``shape_names.txt`` and the h5 files, each with
+    ``data`` (M, P, 3) of any float type and ``label`` (M, 1) or (M,). Classes and counts are what
+    the files say.
     Compressed files are unpacked once into a cache, so that a cloud is read in microseconds and
     memory stays flat.
 
@@ -54,12 +55,11 @@ class ModelNet40H5(PointCloudDataset):
     def load_data_list(self) -> list[dict]:
         root = require_folder(self.data_root, LAYOUT)
         file_list = root / f'{self.split}_files.txt'
-        names = [PurePosixPath(line.replace('\\', '/')).name
-                 for line in read_list(file_list, LAYOUT)]
+        names = [_find_listed(root, line) for line in read_list(file_list, LAYOUT)]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f'{file_list} lists {twice} twice; only the base name of a path '
-                             'counts.')
+            raise ValueError(f'{file_list} lists {twice} twice; of a path that does not exist '
+                             'only the base name counts.')
         labels = {name: self._read_labels(require_file(root / name, LAYOUT)) for name in names}
         for name in names:
             self._clouds[name] = open_clouds(root / name, 'data', self.cache_dir)
@@ -87,6 +87,18 @@ class ModelNet40H5(PointCloudDataset):
                              'whole numbers.')
         check_labels(labels, self.metainfo['classes'], str(path))
         return labels.astype(np.int64).tolist()
+
+
+def _find_listed(root: Path, line: str) -> str:
+    """Name the file, relative to ``root``, that a line of a file list means.
+
+    The lists of the released archive name files by the path they had elsewhere
+    (``data/modelnet40_ply_hdf5_2048/...``), so the base name inside ``root`` comes first.
+    """
+    path = PurePosixPath(line.replace('\\', '/'))
+    if not (root / path.name).is_file() and (root / path).is_file():
+        return str(path)
+    return path.name
 
 
 def _check_data(path: Path, data: h5py.Dataset, num_columns: int) -> None:

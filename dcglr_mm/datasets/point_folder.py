@@ -85,9 +85,8 @@ class PointFolder(PointCloudDataset):
 
     def _list_files(self, root: Path) -> list[str]:
         """Paths of the clouds below ``root``, sorted; a flat folder or one a class, not both."""
-        files = sorted(p.relative_to(root) for p in root.rglob('*')
-                       if p.suffix.lower() in SUFFIXES and p.is_file()
-                       and not any(part.startswith('.') for part in p.relative_to(root).parts))
+        files = sorted(p.relative_to(root) for p in _visible_files(root)
+                       if p.suffix.lower() in SUFFIXES)
         if not files:
             raise FileNotFoundError(f'{root} has no {_LAYOUT}. {list_folder(root)}')
         classes = self.metainfo['classes']
@@ -106,3 +105,14 @@ class PointFolder(PointCloudDataset):
                 raise ValueError(f'{root / file} has {points.shape[1]} columns, expected '
                                  f'num_columns = {self.num_columns}.')
             yield points[:, :self.num_columns]
+
+
+def _visible_files(folder: Path) -> Iterator[Path]:
+    """All files below a folder but hidden ones; links are followed, unless they lead back up."""
+    for path in folder.iterdir():
+        if path.name.startswith('.'):
+            continue
+        if path.is_file():
+            yield path
+        elif path.is_dir() and path.resolve() not in (folder.resolve(), *folder.resolve().parents):
+            yield from _visible_files(path)

@@ -7,7 +7,7 @@ import time
 import numpy as np
 import pytest
 
-from dcglr_mm.datasets import ModelNet40CAD, modelnet40_cad
+from dcglr_mm.datasets import ModelNet40CAD, cache, modelnet40_cad
 from dcglr_mm.datasets.cache import CloudSource, open_cache
 
 SHAPES = {'train': ['night_stand_0002', 'bed_0001', 'bed_0003'], 'test': ['bed_0009']}
@@ -305,3 +305,20 @@ def test_wrong_list_entries_are_named(root, entry, message):
 def test_missing_list_says_what_the_folder_holds(root):
     with pytest.raises(FileNotFoundError, match='own_train.txt is missing.*modelnet40_train'):
         ModelNet40CAD(root, subset='own')
+
+
+def test_blank_lines_do_not_count(root):
+    path = root / 'bed' / 'bed_0001.txt'
+    first, *rest = path.read_text().splitlines()
+    path.write_text('\r\n'.join([first, ' \t', *rest, '', '  ', '']))
+    np.testing.assert_allclose(
+        ModelNet40CAD(root)[1]['points'], make_cloud('bed_0001')[:, :3], rtol=1e-6)
+
+
+def test_cache_of_a_user_without_a_home_goes_to_the_temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.delenv('XDG_CACHE_HOME', raising=False)
+    monkeypatch.setattr(os.path, 'expanduser', lambda path: path)  # as it is for an unknown user
+    folders = cache._candidates(tmp_path)
+    assert folders[0] == tmp_path / '.dcglr_mm_cache'
+    assert all(folder.is_absolute() for folder in folders)
+    assert len(folders) == 2

@@ -231,3 +231,15 @@ def test_kicad3d(tmp_path):
                 points = dataset[row]['points']
                 np.testing.assert_array_equal(points, file['data'][row].astype('f4'))
                 assert abs(np.linalg.norm(points, axis=1).max() - 1) < 2e-3
+
+
+def test_listed_files_may_lie_in_folders(tmp_path):
+    (tmp_path / 'shape_names.txt').write_text('chair\nlamp\n')
+    for i, folder in enumerate('ab'):
+        (tmp_path / folder).mkdir()
+        write_file(tmp_path / folder / 'part.h5', make_clouds(1, seed=i), [i])
+    (tmp_path / 'train_files.txt').write_text(f'a/part.h5\n{tmp_path}/b/part.h5\n')
+    dataset = ModelNet40H5(tmp_path)
+    for i in range(2):
+        np.testing.assert_array_equal(dataset[i]['points'], make_clouds(1, seed=i)[0])
+    np.testing.assert_array_equal(dataset.labels, [0, 1])

@@ -191,3 +191,30 @@ def test_wrong_folders_are_explained(root):
     dataset = PointFolder(root / 'one')
     with pytest.raises(ValueError, match='nan.xyz: 1 of 2 points are NaN or infinite'):
         _ = dataset[0]
+
+
+def test_linked_folders_are_read_and_a_link_that_leads_back_is_not_followed(tmp_path):
+    write(tmp_path / 'elsewhere' / 'mugs' / 'deep' / 'a.xyz', '1 2 3\n')
+    write(tmp_path / 'own' / 'lamp' / 'b.xyz', '4 5 6\n')
+    (tmp_path / 'own' / 'mug').symlink_to(tmp_path / 'elsewhere' / 'mugs')
+    (tmp_path / 'elsewhere' / 'mugs' / 'up').symlink_to(tmp_path / 'elsewhere')
+    (tmp_path / 'own' / 'lamp' / 'loop').symlink_to(tmp_path / 'own')
+    dataset = PointFolder(tmp_path / 'own')
+    assert dataset.metainfo['classes'] == ('lamp', 'mug')
+    np.testing.assert_array_equal(dataset.labels, [0, 1])
+    np.testing.assert_array_equal(dataset[1]['points'], [[1, 2, 3]])
+
+
+def test_number_of_points_may_stand_before_them(tmp_path):
+    path = write(tmp_path / 'scan.pts', '2\n1 2 3 0\n4 5 6 9\n')
+    np.testing.assert_array_equal(read(path), [[1, 2, 3, 0], [4, 5, 6, 9]])
+    with pytest.raises(ValueError, match='it has 1 points, its first line says 2'):
+        read(write(tmp_path / 'cut.pts', '2\n1 2 3 0\n'))
+
+
+@pytest.mark.parametrize('keyword', ['COFF', 'NOFF', 'STCNOFF', 'off'])
+def test_off_with_more_columns_than_coordinates(tmp_path, keyword):
+    corners = '\n'.join(f'{x} {y} {z} 0.5 0.5' for x, y, z in VERTICES[:3])
+    points = read(write(tmp_path / 'a.off', f'{keyword}\n3 1 0\n{corners}\n3 0 1 2\n'))
+    assert points.shape == (4000, 3)
+    np.testing.assert_array_equal(points[:, 2], 1)
