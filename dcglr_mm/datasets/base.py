@@ -161,7 +161,10 @@ class PointCloudDataset(BaseDataset):
                    'rng': self._make_rng(info['sample_idx'])}
         if 'gt_label' in info:
             results['gt_label'] = info['gt_label']
-        return self.pipeline(results)
+        try:
+            return self.pipeline(results)
+        except ValueError as error:  # a transform knows the number of a sample, not its file
+            raise ValueError(f'{self.describe(info)}: {error}') from error
 
     def get_cat_ids(self, idx: int) -> list[int]:
         """Labels of an item, as ``ClassBalancedDataset`` asks for them."""

@@ -251,3 +251,11 @@ def test_read_list_skips_blank_lines_and_names_repeats(tmp_path):
         read_list(path, 'layout')
     with pytest.raises(FileNotFoundError, match='other.txt is missing.*layout.*holds: names.txt'):
         read_list(tmp_path / 'other.txt', 'layout')
+
+
+def test_error_of_a_transform_names_the_cloud():
+    def refuse(results):
+        raise ValueError('too few points')
+
+    with pytest.raises(ValueError, match='^Grid, train item 4: too few points$'):
+        Grid(pipeline=[refuse])[4]
