@@ -24,9 +24,17 @@ def write_atomically(data: bytes, path: str | os.PathLike) -> None:
             os.fsync(file.fileno())
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
+    except BaseException as error:
         os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file did not fit
         raise
+
+
+def remove_unfinished(folder: str | os.PathLike) -> None:
+    """Remove the checkpoints that killed processes left half-written in a folder of one run."""
+    for path in Path(folder).glob('.*.pth.*.tmp'):
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

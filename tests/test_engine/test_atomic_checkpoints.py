@@ -1,4 +1,5 @@
 """Writes that a crash cannot leave half done."""
+import errno
 import os
 import stat
 from collections import deque
@@ -88,3 +89,19 @@ def test_the_outdated_checkpoint_goes_only_after_the_new_one_is_there(tmp_path, 
         hook._save_checkpoint(runner)
     assert sorted(os.listdir(tmp_path)) == ['epoch_3.pth', 'epoch_4.pth', 'last_checkpoint']
     assert (tmp_path / 'last_checkpoint').read_text() == str(tmp_path / 'epoch_4.pth')
+
+
+def test_a_full_disk_names_the_file_that_did_not_fit(tmp_path, monkeypatch):
+    def full(handle):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(atomic_backend.os, 'fsync', full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*a\.pth'"):
+        atomic_backend.write_atomically(b'new', tmp_path / 'a.pth')
+
+
+def test_what_a_kill_left_half_written_is_removed_when_training_goes_on(tmp_path, atomic):
+    for name in ('.epoch_3.pth.x1.tmp', 'epoch_2.pth', '.notes.tmp'):
+        (tmp_path / name).write_text('half')
+    SafeCheckpointHook(interval=1).before_train(FakeRunner(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == ['.notes.tmp', 'epoch_2.pth']

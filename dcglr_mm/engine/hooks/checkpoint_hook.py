@@ -6,7 +6,7 @@ from mmengine.hooks import CheckpointHook
 
 from dcglr_mm.registry import HOOKS
 
-from ..atomic_backend import use_atomic_writes, write_atomically
+from ..atomic_backend import remove_unfinished, use_atomic_writes, write_atomically
 
 
 @HOOKS.register_module()
@@ -23,6 +23,8 @@ class SafeCheckpointHook(CheckpointHook):
         """Switch atomic writes on, then prepare as the stock hook does."""
         use_atomic_writes()
         super().before_train(runner)
+        if is_main_process():
+            remove_unfinished(runner.work_dir)
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         outdated = None
