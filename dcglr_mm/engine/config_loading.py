@@ -5,7 +5,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
-from .overrides import (check_optimizer_type, check_overrides, is_data_root,
+from .overrides import (check_optimizer_type, check_overrides, check_top_level, is_data_root,
                         spread_data_root)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -71,12 +71,13 @@ def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If an option is malformed or names an unknown key, or ``data_root`` is given
-            and no dataset reads it.
+        ValueError: If an option is malformed or names an unknown key, the file misspells one of
+            its sections, or ``data_root`` is given and no dataset reads it.
     """
     cfg = Config.fromfile(find_config(path))
     options = parse_options(pairs)
     if not allow_new_keys:
+        check_top_level(cfg)
         check_overrides(cfg, options)
     old_roots = {key: cfg.get(key) for key in options if is_data_root(key)}
     cfg.merge_from_dict(options)

@@ -146,6 +146,23 @@ def check_overrides(cfg: Config, options: Mapping[str, object]) -> None:
         _check_one(cfg._cfg_dict, dotted)
 
 
+def check_top_level(cfg: Config) -> None:
+    """Refuse a section at the top of a config that nothing reads and that is a known one misspelt.
+
+    Other names pass: a config file may have variables of its own.
+
+    Raises:
+        ValueError: With the known key.
+    """
+    for key, value in cfg._cfg_dict.items():
+        if key in _TOP_LEVEL_KEYS or not isinstance(value, Mapping | list):
+            continue
+        close = difflib.get_close_matches(key, sorted(_TOP_LEVEL_KEYS), n=1, cutoff=0.9)
+        if close:
+            raise ValueError(f'the config has {key!r}, which nothing reads; did you mean '
+                             f'{close[0]!r}? (--allow-new-keys lets it pass)')
+
+
 def check_optimizer_type(cfg: Config) -> None:
     """Refuse an optimizer that is not registered; MMEngine's own error does not name it.
 

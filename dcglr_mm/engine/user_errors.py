@@ -21,6 +21,8 @@ _USER_ERRORS = (ValueError, OSError, ImportError, SyntaxError, ConfigParsingErro
 _OUR_ERRORS = (TypeError, KeyError, RuntimeError, AssertionError)
 #: How torch, and this package after it, begin the refusal of a batch too small for batch norm.
 _BATCH_NORM = 'Expected more than 1 value per channel when training'
+#: How MMEngine refuses a schedule that starts after the last iteration, without naming it.
+_SCHEDULE = 'end should be larger than begin'
 _OUR_PACKAGES = (f'{os.sep}dcglr_mm{os.sep}', f'{os.sep}mmengine{os.sep}')
 
 
@@ -57,14 +59,16 @@ def _describe_unknown_type(error: KeyError) -> str | None:
 
 
 def _describe_wrong_argument(error: TypeError) -> str | None:
-    match = re.search(r"got an unexpected keyword argument '(\w+)'", str(error))
+    match = re.search(r"(\w+)\.__init__\(\) got an unexpected keyword argument '(\w+)'", str(error))
     frame = _build_frame(error)
     if match is None or frame is None or not inspect.isclass(frame.f_locals.get('obj_cls')):
         return None
     cls = frame.f_locals['obj_cls']
-    known = sorted(constructor_keys(cls) or inspect.signature(cls).parameters)
-    return (f'{cls.__name__} has no argument {match.group(1)!r}; '
-            f'{_close(match.group(1), known)}')
+    if match[1] not in {base.__name__ for base in cls.__mro__}:  # of something that it calls
+        return None
+    known = sorted(constructor_keys(cls)
+                   or set(inspect.signature(cls).parameters) - {'args', 'kwargs'})
+    return f'{cls.__name__} has no argument {match[2]!r}; {_close(match[2], known)}'
 
 
 def _from_worker(text: str) -> str | None:
@@ -104,6 +108,10 @@ def describe_error(error: BaseException) -> str | None:
         sentence = (f'{text}: a batch norm got one value a channel, and its statistics need two; '
                     'raise train_dataloader.batch_size, or set train_dataloader.drop_last=True if '
                     'only the last batch is too small')
+    if sentence is None and text.startswith(_SCHEDULE):
+        sentence = (f'{text}: a schedule in param_scheduler begins when training is over '
+                    '(train_cfg.max_epochs or max_iters); train for longer, or shorten the warm-up '
+                    'before it (begin and end in param_scheduler)')
     return ' '.join((sentence or text or type(error).__name__).split())
 
 

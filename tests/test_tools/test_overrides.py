@@ -116,3 +116,26 @@ def test_each_data_root_goes_to_its_own_datasets(tmp_path):
     cfg = load_config_with_overrides(str(path), ['svm_data_root=c', 'data_root=d'])
     assert cfg.train_dataloader.dataset.data_root == 'd'
     assert cfg.custom_hooks[0].train_dataset.data_root == 'c'
+
+
+def test_blanks_stay_in_a_value_and_a_data_root_is_taken_as_written():
+    assert parse_options(['a=two words', "b='x y'", 'data_root=/my data/set (1), new',
+                          'c.dataset.data_root=[x]', 'svm_data_root=2024', 'd.data_root=None']) == {
+        'a': 'two words', 'b': 'x y', 'data_root': '/my data/set (1), new',
+        'c.dataset.data_root': '[x]', 'svm_data_root': '2024', 'd.data_root': None}
+
+
+def test_brackets_that_do_not_match_are_refused():
+    with pytest.raises(ValueError, match='--cfg-options a.b: Imbalanced brackets'):
+        parse_options(['a.b=[1,(2]'])
+
+
+@pytest.mark.parametrize('name,known', [
+    ('optim_wraper', 'optim_wrapper'), ('custom_hook', 'custom_hooks'),
+    ('train_dataloder', 'train_dataloader')])
+def test_a_misspelt_section_of_a_file_is_refused(tmp_path, name, known):
+    path = tmp_path / 'mine.py'
+    path.write_text(f'_base_ = [{TOY_CONFIG!r}]\n{name} = dict(x=1)\nmy_optimizer = dict(lr=1)\n')
+    with pytest.raises(ValueError, match=f"has '{name}', which nothing reads; .*'{known}'"):
+        load_config_with_overrides(str(path))
+    assert load_config_with_overrides(str(path), allow_new_keys=True)[name].x == 1

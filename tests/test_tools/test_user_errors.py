@@ -1,10 +1,16 @@
 """Exceptions become one sentence where the user is to blame."""
+import errno
+from pathlib import Path
+from types import SimpleNamespace
+
 import pytest
 import torch
 from mmengine.registry import Registry
+from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset
 
 from dcglr_mm.engine.user_errors import describe_error, one_sentence_errors
+from dcglr_mm.registry import LOOPS, OPTIM_WRAPPERS
 
 LAYERS = Registry('layer', scope='toy')
 
@@ -43,6 +49,27 @@ def test_an_unknown_type_is_named_with_its_likely_spelling():
 def test_an_unknown_argument_names_the_class_and_its_arguments():
     assert described(lambda: LAYERS.build(dict(type='Dense', widht=3))) == (
         "Dense has no argument 'widht'; did you mean 'width'?")
+
+
+def test_arguments_that_a_class_passes_on_are_known_too():
+    optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1)
+    assert described(lambda: OPTIM_WRAPPERS.build(dict(
+        type='PerTensorClipOptimWrapper', optimizer=optimizer, accumulative_count=2))) == (
+            "PerTensorClipOptimWrapper has no argument 'accumulative_count'; did you mean "
+            "'accumulative_counts'?")
+
+
+def test_an_argument_of_an_inner_call_is_not_blamed_on_the_class_being_built():
+    runner = SimpleNamespace(_randomness_cfg={}, seed=0, build_dataloader=Runner.build_dataloader)
+    loader = dict(dataset=Broken(), sampler=dict(type='mmengine.DefaultSampler'), batchsize=3)
+    assert described(lambda: LOOPS.build(dict(
+        type='EpochBasedTrainLoop', runner=runner, max_epochs=1, dataloader=loader))) == (
+            "DataLoader.__init__() got an unexpected keyword argument 'batchsize'")
+
+
+def test_a_schedule_that_begins_after_the_end_says_what_to_change():
+    sentence = describe_error(ValueError('end should be larger than begin, but got begin=9, end=3'))
+    assert 'begin=9, end=3: a schedule in param_scheduler begins when training is over' in sentence
 
 
 def test_a_constructors_own_message_is_kept():
@@ -85,3 +112,13 @@ def test_tracebacks_are_shown_on_request_and_for_bugs():
         raise ValueError('wrong')
     with pytest.raises(ZeroDivisionError), one_sentence_errors():
         1 / 0  # noqa: B018
+
+
+def test_a_full_disk_does_not_hide_what_happened(tmp_path, monkeypatch, capsys):
+    def full(*args, **kwargs):
+        raise OSError(errno.ENOSPC, 'No space left on device')
+
+    monkeypatch.setattr(Path, 'write_text', full)
+    with pytest.raises(SystemExit), one_sentence_errors(str(tmp_path)):
+        raise OSError(errno.ENOSPC, 'No space left on device', 'epoch_1.pth')
+    assert capsys.readouterr().err == "error: [Errno 28] No space left on device: 'epoch_1.pth'\n"

@@ -1,5 +1,5 @@
 # For thousands of steps instead of the paper's hundreds of thousands. train_cfg.max_epochs may be
-# changed alone: the cosine ends where training does.
+# changed alone, while it is longer than the warm-up: the cosine ends where training does.
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=30)
 
 auto_scale_lr = dict(enable=False, base_batch_size=32)
