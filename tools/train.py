@@ -70,15 +70,33 @@ def choose_start(cfg, resume: str | None) -> None:
         checkpoint, problems = find_checkpoint_to_resume(cfg.work_dir)
         for problem in problems:
             print_log(f'passed over: {problem}', level='WARNING')
-        if checkpoint is None:
-            print_log(f'--resume: no checkpoint in {cfg.work_dir} yet, training starts afresh')
         cfg.resume = checkpoint is not None
-        cfg.load_from = checkpoint
+        if checkpoint is not None:
+            cfg.load_from = checkpoint
+            return
+        print_log(f'--resume: no checkpoint in {cfg.work_dir} yet, training starts '
+                  + (f'from {cfg.load_from}' if cfg.get('load_from') else 'afresh'))
     elif resume is not None:
         check_checkpoint(resume, to_resume=True)
         cfg.resume, cfg.load_from = True, resume
-    elif cfg.get('load_from'):
+        return
+    if cfg.get('load_from'):
         check_checkpoint(cfg.load_from, to_resume=bool(cfg.get('resume')))
+
+
+def check_batches(runner) -> None:
+    """Refuse training data that give no batch at all.
+
+    Raises:
+        ValueError: With the numbers to change.
+    """
+    if runner.train_loop is None or len(runner.train_dataloader) > 0:
+        return
+    loader = runner.train_dataloader
+    raise ValueError(f'train_dataloader gives no batch: the {len(loader.dataset)} samples do not '
+                     f'fill one batch of batch_size={loader.batch_size} on each of '
+                     f'{runner.world_size} processes, and drop_last=True leaves out smaller ones; '
+                     'lower train_dataloader.batch_size')
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -101,6 +119,7 @@ def main(argv: list[str] | None = None) -> None:
         use_atomic_writes()
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.logger.info(settings)
+        check_batches(runner)
         runner.train()
 
 
