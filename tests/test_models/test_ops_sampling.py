@@ -39,6 +39,17 @@ def test_fps_picks_each_row_once_among_repeated_points(clouds):
     assert farthest_point_sample(torch.zeros(1, 4, 3), 4).tolist() == [[0, 1, 2, 3]]
 
 
+def test_fps_leaves_points_for_last(clouds):
+    last = clouds.square().sum(-1) < 1
+    found = farthest_point_sample(clouds, 60, 3, last)
+    for cloud, row, chosen in zip(clouds, last, found.tolist()):
+        others = [3, *(i for i in range(60) if not row[i] and i != 3)]
+        plain = plain_fps(cloud[others], len(others), 0)
+        assert chosen == [*(others[i] for i in plain), *(i for i in range(60) if row[i] and i != 3)]
+    with pytest.raises(ValueError, match=r'last must have the shape .* got \(3, 59\)'):
+        farthest_point_sample(clouds, 5, last=last[:, 1:])
+
+
 def test_fps_breaks_ties_by_lowest_row():
     square = torch.tensor([[[0.0, 0, 0], [1, 0, 0], [0, 1, 0], [1, 1, 0], [1, 1, 0]]])
     assert farthest_point_sample(square, 5).tolist() == [[0, 3, 1, 2, 4]]

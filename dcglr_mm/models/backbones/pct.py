@@ -72,6 +72,7 @@ class PCT(PointBackbone):
                  num_neighbors: int = 32,
                  out_channels: int = 1024,
                  fps_start: str = 'farthest',
+                 fps_skip_origin: bool = False,
                  init_cfg: dict | None = None) -> None:
         super().__init__(in_channels, out_channels, init_cfg)
         for name, value in (('stage_channels', stage_channels), ('num_samples', num_samples)):
@@ -85,6 +86,7 @@ class PCT(PointBackbone):
         self.num_samples = tuple(num_samples)
         self.num_neighbors = num_neighbors
         self.fps_start = fps_start
+        self.fps_skip_origin = fps_skip_origin
 
         width0, width1 = stage_channels
         self.conv1 = nn.Conv1d(in_channels, stem_channels, kernel_size=1, bias=False)
@@ -113,7 +115,8 @@ class PCT(PointBackbone):
         features = _conv_bn_relu(features, self.conv2, self.bn2)
 
         # Farthest-point orders are nested, so the second stage's centroids open the first's.
-        center_index = sample_centroids(xyz, self.num_samples[0], self.fps_start)
+        center_index = sample_centroids(
+            xyz, self.num_samples[0], self.fps_start, self.fps_skip_origin)
         center_xyz = gather_points(xyz, center_index)
         neighbor_index = knn(center_xyz, xyz, self.num_neighbors)
         features = self.gather_local_0(features, center_index, neighbor_index)

@@ -6,8 +6,8 @@ from .checks import check_clouds, check_count, full_precision
 
 
 @torch.no_grad()
-def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | Tensor = 0
-                          ) -> Tensor:
+def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | Tensor = 0,
+                          last: Tensor | None = None) -> Tensor:
     """Picks points one by one, each the farthest from those already picked.
 
     Samples are nested: the first ``m`` of an answer are the answer for ``m`` samples. Among
@@ -17,13 +17,16 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
         points: ``(B, N, 3)``; further channels count as coordinates too.
         num_samples: Number of points to pick; clipped to ``N``.
         start_index: Row picked first, one for all clouds or ``(B,)``.
+        last: ``(B, N)``, true for points that are picked only when no others are left, in the
+            order of their rows; the start is picked first all the same.
 
     Returns:
         int64 row numbers in the order of picking, ``(B, min(num_samples, N))``.
 
     Raises:
         TypeError: If the points are not floating point.
-        ValueError: If the shape, ``num_samples`` or ``start_index`` is out of range.
+        ValueError: If the shape of the points or of ``last``, ``num_samples`` or ``start_index``
+            is out of range.
     """
     check_clouds('points', points)
     check_count('num_samples', num_samples)
@@ -31,9 +34,14 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
     start = torch.as_tensor(start_index, device=points.device).long().expand(batch)
     if batch and not 0 <= int(start.min()) <= int(start.max()) < num_points:
         raise ValueError(f'start_index must lie in [0, {num_points}), got {start.tolist()}')
+    if last is not None and last.shape != points.shape[:2]:
+        raise ValueError(f'last must have the shape (B, N) = {(batch, num_points)} of the points, '
+                         f'got {tuple(last.shape)}')
     num_samples = min(num_samples, num_points)
     columns = full_precision(points).permute(2, 0, 1).contiguous()  # (3, B, N)
     distance = columns.new_full((batch, num_points), float('inf'))
+    if last is not None:  # below the distance 0 of a repeated point, above that of a picked one
+        distance.masked_fill_(last, -0.5)
     difference = torch.empty_like(columns)
     squared, *others = difference
     picks = start.new_empty((num_samples, batch, 1))
