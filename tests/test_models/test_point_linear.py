@@ -26,7 +26,7 @@ def plain(layer, features):
 
 
 @pytest.mark.parametrize('training', [True, False])
-@pytest.mark.parametrize('num_points', [1, 5, 100])
+@pytest.mark.parametrize('num_points', [1, 5, 100, 263, 300])
 def test_maximum_equals_that_of_all_points(num_points, training):
     features = torch.randn(3, num_points, 6, dtype=torch.float64)
     features[:, num_points // 2:] = features[:, :num_points - num_points // 2].clone()  # ties

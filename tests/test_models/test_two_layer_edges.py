@@ -42,10 +42,12 @@ def assert_equals_plain(layers, features, index, tolerance):
     assert_same_results(ours, expected, tolerance)
 
 
-@pytest.fixture(params=['winners', 'all rows'])
+@pytest.fixture(params=['winners', 'all rows', 'all rows made again'])
 def gradient(request, monkeypatch):
-    """Either way in which the gradient of the second layer is taken."""
+    """The ways in which the gradient of the second layer is taken."""
     monkeypatch.setattr(linear_max, 'sparse_pays', lambda *_: request.param == 'winners')
+    if request.param == 'all rows made again':
+        monkeypatch.setattr(linear_max, '_KEPT_BYTES', 0)
 
 
 @pytest.mark.usefixtures('gradient')

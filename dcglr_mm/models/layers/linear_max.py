@@ -13,6 +13,10 @@ from torch import Tensor
 from .linear_max_gradient import AllRows, Statistics, Winners, sparse_pays
 from .linear_max_pieces import Pieces, PieceMoments, first_winner, product
 
+# Outputs that are kept for the gradient; more of them are made again, at half the cost of the
+# gradient's own products.
+_KEPT_BYTES = 2**27
+
 
 class LinearMax(NamedTuple):
     """What is known of the rows ``y`` of each group."""
@@ -71,10 +75,12 @@ class _LinearMax(torch.autograd.Function):
             signed = weight * flip[:, None]
         pieces = Pieces(rows, offset, index, negative_slope, max(weight.shape))
         keep = any(ctx.needs_input_grad)
-        ctx.sparse = low is None and sparse_pays(rows, pieces.k)
+        ctx.sparse = low is None and sparse_pays(rows, weight, pieces.k, statistics)
         value = rows.new_empty(pieces.num_groups, len(weight))
         winner = value.new_empty(value.shape, dtype=torch.int32) if keep else None
-        outputs = [] if keep and statistics and not ctx.sparse else None
+        num_bytes = pieces.num_groups * pieces.k * len(weight) * rows.element_size()
+        keep_outputs = keep and statistics and not ctx.sparse and num_bytes <= _KEPT_BYTES
+        outputs = [] if keep_outputs else None
         moments = PieceMoments(weight) if statistics else None
         for piece in pieces:
             x = pieces.inputs(piece)
@@ -133,8 +139,11 @@ class _LinearMax(torch.autograd.Function):
                 grad_rows[piece] = grad_x
             elif want_rows:
                 pieces.add_to_table(grad_rows, piece, grad_x.flatten(0, 1))
-        if want_weight and ctx.flip is not None:
-            grad_weight *= ctx.flip[:, None]
+        if want_weight:
+            if ctx.sparse and statistics is not None:
+                statistics.add_weight(grad_weight)
+            if ctx.flip is not None:
+                grad_weight *= ctx.flip[:, None]
         return grad_rows, grad_weight, grad_offset, None, None, None, None, None
 
 

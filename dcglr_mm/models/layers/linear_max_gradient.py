@@ -11,12 +11,14 @@ from ..ops.graph import in_degree, reverse_edges
 from .linear_max_pieces import product
 
 
-def sparse_pays(rows: Tensor, k: int) -> bool:
+def sparse_pays(rows: Tensor, weight: Tensor, k: int, statistics: bool) -> bool:
     """Whether sums over winning rows beat matrix products, in which one entry in k is not zero.
 
-    Products are some five times faster an entry on CPUs, and far more on accelerators.
+    Products are some five times faster an entry on CPUs, and far more on accelerators. The
+    statistics bring back products of ``C`` by ``C`` instead of ``D`` by ``C``.
     """
-    return rows.device.type == 'cpu' and k >= 16
+    outputs, inputs = weight.shape
+    return rows.device.type == 'cpu' and k >= 16 and (outputs >= 2 * inputs or not statistics)
 
 
 class Statistics:
@@ -37,6 +39,18 @@ class Statistics:
         self.base = grad_mean / num_rows - self.slope * mean
         self.inputs_slope = (weight.t() * self.slope) @ weight  # (C, C)
         self.inputs_base = self.base @ weight
+        self.squares = torch.zeros_like(self.inputs_slope)  # sum of x^T x so far
+        self.sums = torch.zeros_like(self.inputs_base)  # sum of x so far
+
+    def see(self, x: Tensor) -> None:
+        """Takes in the inputs (M, C) of a piece."""
+        self.squares.addmm_(x.t(), x)
+        self.sums += x.sum(0)
+
+    def add_weight(self, total: Tensor) -> None:
+        """Adds the gradient of the weight (D, C) at all inputs seen."""
+        total.addmm_(self.weight * self.slope[:, None], self.squares)
+        total.addr_(self.base, self.sums)
 
 
 class Winners:
@@ -70,13 +84,14 @@ class Winners:
         return won.add_(self.statistics.inputs_base).addmm_(self.x, self.statistics.inputs_slope)
 
     def add_weight(self, total: Tensor) -> None:
-        """Adds the gradient of the weight (D, C): for each channel, the rows that have won it."""
+        """Adds the gradient of the weight (D, C): for each channel, the rows that have won it.
+
+        The statistics take note of the inputs; their part is added when all pieces were seen.
+        """
         total += F.embedding_bag(
             self.row.t(), self.x, mode='sum', per_sample_weights=self.grad.t().contiguous())
         if self.statistics is not None:
-            part = self.statistics
-            total.addmm_(part.weight * part.slope[:, None], self.x.t() @ self.x)
-            total.addr_(part.base, self.x.sum(0))
+            self.statistics.see(self.x)
 
 
 class AllRows:
@@ -87,7 +102,7 @@ class AllRows:
         grad: Gradient there (g, D).
         x: Inputs of the layer (g, k, C).
         statistics: The other part, if there is one.
-        y: The rows (g k, D), needed for the statistics' part.
+        y: The rows (g k, D), for the statistics' part; made again if ``None``.
         low: Type to multiply in.
     """
 
@@ -96,6 +111,8 @@ class AllRows:
         if statistics is None:
             rows = grad.new_zeros(*x.shape[:2], grad.shape[1])
         else:
+            if y is None:
+                y = product(x.flatten(0, 1), statistics.weight.t(), low)
             rows = torch.addcmul(statistics.base, y, statistics.slope).view(*x.shape[:2], -1)
         rows.scatter_add_(1, winner[:, None], grad[:, None])
         self.grad, self.x, self.low = rows.flatten(0, 1), x.flatten(0, 1), low

@@ -50,10 +50,11 @@ class Pieces:
         return x
 
     def through_activation(self, grad: Tensor, activated: Tensor) -> Tensor:
-        """Gradient before the activation, from that behind it."""
+        """Turns the gradient behind the activation into that before it, in place."""
         if self.negative_slope == 1:
             return grad
-        return torch.ops.aten.leaky_relu_backward(grad, activated, self.negative_slope, True)
+        return torch.ops.aten.leaky_relu_backward(
+            grad, activated, self.negative_slope, True, grad_input=grad)
 
     def add_to_table(self, table: Tensor, piece: slice, values: Tensor) -> None:
         """Adds the rows of a piece (g k, C) to those of the table that they were picked from."""

@@ -42,9 +42,20 @@ class PointLinear(nn.Sequential):
         if not is_factorizable(self):
             return max_over_points(self(features))
         conv, norm, activation = self
-        best = linear_max(features, conv.weight.flatten(1), sign=scale_sign(norm),
-                          statistics=needs_statistics(norm))
-        scale, shift = scale_and_shift(
-            norm, best.mean, best.var, features.shape[0] * features.shape[1])
+        batch, num_points, _ = features.shape
+        size = _segment(num_points)
+        best = linear_max(
+            features.reshape(batch * num_points // size, size, -1), conv.weight.flatten(1),
+            sign=scale_sign(norm), statistics=needs_statistics(norm))
+        scale, shift = scale_and_shift(norm, best.mean, best.var, batch * num_points)
         dtype = torch.promote_types(features.dtype, conv.weight.dtype)
-        return activation(best.value * scale + shift).to(dtype)
+        segments = activation(best.value * scale + shift).to(dtype)
+        return max_over_points(segments.view(batch, num_points // size, -1))
+
+
+def _segment(num_points: int) -> int:
+    """Largest part of a cloud, of some hundred points, that divides it evenly."""
+    for size in range(min(num_points, 256), 15, -1):
+        if num_points % size == 0:
+            return size
+    return num_points
