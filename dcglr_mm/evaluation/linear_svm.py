@@ -203,11 +203,20 @@ def _check_pair(train_x: np.ndarray, train_y: np.ndarray, test_x: np.ndarray,
     if train_x.shape[1] != test_x.shape[1]:
         raise ValueError(f'train features have {train_x.shape[1]} dimensions, test features '
                          f'{test_x.shape[1]}')
+    check_classes(train_y, [] if allow_missing_classes else test_y)
+
+
+def check_classes(train_y: np.ndarray, test_y: np.ndarray) -> None:
+    """Make sure that labels can be told apart by a fit.
+
+    Raises:
+        ValueError: A single class, or a test class that has no train sample.
+    """
     classes = np.unique(train_y)
     if len(classes) < 2:
         raise ValueError(f'a linear SVM needs two classes or more, but every train sample has '
                          f'label {classes[0]}')
     missing = np.setdiff1d(test_y, classes)
-    if len(missing) and not allow_missing_classes:
+    if len(missing):
         raise ValueError(f'the test split has samples of {len(missing)} classes that have no train '
                          f'sample: labels {missing[:10].tolist()}')

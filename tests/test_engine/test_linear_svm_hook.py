@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / 'test_evaluation'))
 from evaluation_fakes import Clouds, TeacherStudent, run_on_two_ranks  # noqa: E402
 
 from dcglr_mm.engine.hooks import LinearSVMHook  # noqa: E402
+from dcglr_mm.engine.resume import find_checkpoint_to_resume  # noqa: E402
 from dcglr_mm.evaluation import extract_features, linear_svm  # noqa: E402
 from dcglr_mm.evaluation.folds import validation_fold  # noqa: E402
 from dcglr_mm.registry import DATASETS, HOOKS  # noqa: E402
@@ -282,6 +283,43 @@ def test_missing_data_ends_the_run_before_it_starts_or_is_warned_of(tmp_path):
     assert not list((tmp_path / 'warn').glob('*.pth'))
     with pytest.raises(FileNotFoundError, match='modelnet40 does not exist'):
         hook.evaluate(runner)  # asked for a score, there is no way around the data
+
+
+@pytest.mark.parametrize('train, test, message', [
+    (np.arange(6), None, 'none of its 6 classes has two samples'),
+    (np.zeros(6, int), None, 'needs two classes or more'),
+    (np.arange(6) % 2, np.arange(6) % 3, 'classes that have no train sample: labels .2.'),
+])
+def test_labels_that_allow_no_score_are_refused_before_training(tmp_path, train, test, message):
+    hook = LinearSVMHook(Clouds(train), None if test is None else Clouds(test))
+    runner = make_runner(tmp_path, hook)
+    with pytest.raises(ValueError, match=message):
+        runner.train()
+    assert runner.iter == 0
+
+
+class BrokenCloud(Clouds):
+
+    def __getitem__(self, index):
+        if index == 5:
+            raise ValueError('row 5: 1 of 8 points are NaN')
+        return super().__getitem__(index)
+
+
+def test_training_is_saved_when_its_evaluation_fails(tmp_path):
+    hook = LinearSVMHook(TRAIN, BrokenCloud(np.arange(20) % 4), interval=2)
+    runner = make_runner(tmp_path / 'run', hook, checkpoint=dict(type='CheckpointHook', interval=2))
+    with pytest.raises(ValueError, match='row 5'):
+        runner.train()
+    path, _ = find_checkpoint_to_resume(tmp_path / 'run')
+    assert Path(path).name == 'epoch_2.pth'
+    checkpoint = torch.load(path, weights_only=True)
+    assert (checkpoint['meta']['epoch'], checkpoint['meta']['iter']) == (2, 10)
+    state = runner.model.state_dict()
+    assert all(torch.equal(value, state[key]) for key, value in checkpoint['state_dict'].items())
+    resumed = make_runner(tmp_path / 'run', None, load_from=path, resume=True)
+    resumed.train()
+    assert (resumed.epoch, resumed.iter) == (3, 15)
 
 
 def _train_on_two_ranks(rank, work_dir):

@@ -10,11 +10,11 @@ from dcglr_mm.evaluation.collective import gather_or_raise, run_on_main
 from dcglr_mm.evaluation.datasets import build_in_test_mode
 from dcglr_mm.evaluation.features import extract_features
 from dcglr_mm.evaluation.folds import read_groups, validation_fold
-from dcglr_mm.evaluation.linear_svm import (SVMResult, check_features, linear_svm,
+from dcglr_mm.evaluation.linear_svm import (SVMResult, check_classes, check_features, linear_svm,
                                              resolve_preset)
 from dcglr_mm.registry import HOOKS
 
-from ..atomic_backend import use_atomic_writes
+from ..atomic_backend import use_atomic_writes, write_atomically
 
 _BEST_SCORE, _BEST_NAME = 'svm_best_val_accuracy', 'svm_best_checkpoint'
 
@@ -32,7 +32,8 @@ class LinearSVMHook(Hook):
     On several ranks each extracts the features of its share, rank 0 fits, all get the result; an
     error on one rank is raised on all. Train/eval flags, gradients, buffers and random states of
     the training are left as they were. Best score and file name are kept in the message hub, which
-    MMEngine's checkpoints hold, so ``--resume`` goes on comparing.
+    MMEngine's checkpoints hold, so ``--resume`` goes on comparing. What the labels do not allow is
+    said before training starts; if a later evaluation fails, the training is saved first.
 
     Args:
         train_dataset (dict | Dataset): Labelled train split with whole clouds (no MultiCrop).
@@ -58,7 +59,8 @@ class LinearSVMHook(Hook):
             needed to pre-train.
 
     Raises:
-        ValueError: ``interval``, ``preset``, ``val_fraction`` or ``missing_data`` is not valid.
+        ValueError: ``interval``, ``preset``, ``val_fraction`` or ``missing_data`` is not valid; or,
+            when training starts, the labels allow no fold or no fit.
     """
 
     # After the schedulers (70), so that the best checkpoint resumes exactly, and before
@@ -109,10 +111,11 @@ class LinearSVMHook(Hook):
         self._datasets: dict = {}
 
     def before_train(self, runner) -> None:
-        """Build the data sets, so that missing data shows now and not hours later."""
-        if self.save_best:
-            use_atomic_writes()
+        """Build the data sets, so that what is wrong with them shows now and not hours later."""
+        use_atomic_writes()
         self._prepare(runner)
+        if not self._disabled:
+            self._check_labels()
         if not self._disabled and self.at_start and runner.iter == 0:
             self._evaluate_and_keep(runner, epochs=0, iters=0)
 
@@ -178,6 +181,13 @@ class LinearSVMHook(Hook):
             self._note_points(runner, split)
         return self._datasets[split]
 
+    def _check_labels(self) -> None:
+        labels = {split: np.asarray(dataset.labels) for split, dataset in self._datasets.items()
+                  if hasattr(dataset, 'labels')}
+        if 'train' in labels:
+            check_classes(labels['train'], labels.get('test', []))
+            self._fold(labels['train'])
+
     def _extract(self, runner, split: str) -> tuple[np.ndarray, np.ndarray]:
         return extract_features(runner.model, self._dataset(runner, split), network=self.network,
                                 **self.loader)
@@ -192,16 +202,24 @@ class LinearSVMHook(Hook):
 
     def _fit(self, features: dict[str, tuple[np.ndarray, np.ndarray]]) -> dict[str, SVMResult]:
         x, y = check_features(*features['train'], 'train')
-        groups = None if self.groups is None else read_groups(self.groups, len(y))
-        fit, held_out = validation_fold(y, self.val_fraction, seed=self.seed, groups=groups)
+        fit, held_out = self._fold(y)
         options = dict(preset=self.preset_name, max_iter=self.max_iter)
         results = {'val': linear_svm(x[fit], y[fit], x[held_out], y[held_out], **options)}
         if 'test' in features:
             results['test'] = linear_svm(x, y, *features['test'], **options)
         return results
 
+    def _fold(self, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        groups = None if self.groups is None else read_groups(self.groups, len(labels))
+        return validation_fold(labels, self.val_fraction, seed=self.seed, groups=groups)
+
     def _evaluate_and_keep(self, runner, epochs: int, iters: int) -> None:
-        metrics = self.evaluate(runner)
+        try:
+            metrics = self.evaluate(runner)
+        except Exception:  # a broken cloud, say: what was trained must not be lost with the score
+            if iters > 0:
+                self._keep_training(runner, epochs, iters)
+            raise
         runner.message_hub.update_scalars(metrics)
         runner.visualizer.add_scalars(metrics, step=iters)
         done = f'epoch {epochs}' if self.by_epoch else f'iteration {iters}'
@@ -209,6 +227,14 @@ class LinearSVMHook(Hook):
         runner.logger.info(f'linear SVM ({self.preset_name}, {self.network}) after {done}: {shown}')
         if self.save_best:
             self._keep_if_best(runner, metrics['svm/val_accuracy'], epochs, iters)
+
+    def _keep_training(self, runner, epochs: int, iters: int) -> None:
+        """Save what CheckpointHook, which comes later, would not get to save."""
+        name = f'epoch_{epochs}.pth' if self.by_epoch else f'iter_{iters}.pth'
+        runner.save_checkpoint(runner.work_dir, name, meta=dict(epoch=epochs, iter=iters))
+        if is_main_process():
+            work_dir = Path(runner.work_dir)
+            write_atomically(str(work_dir / name).encode(), work_dir / 'last_checkpoint')
 
     def _keep_if_best(self, runner, accuracy: float, epochs: int, iters: int) -> None:
         info = runner.message_hub.runtime_info
