@@ -152,3 +152,8 @@ def test_wrong_calls_are_named(call, message):
 def test_lambda_must_be_a_share(key):
     with pytest.raises(ValueError, match=f'{key} .lambda of Eq. 13. must be in .0, 1., got 1.2'):
         build(**{key: 1.2})
+
+
+def test_a_backbone_that_does_not_say_its_width_is_named():
+    with pytest.raises(TypeError, match='the backbone Identity does not say its out_channels'):
+        build(backbone=dict(type=torch.nn.Identity))

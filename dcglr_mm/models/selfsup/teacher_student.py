@@ -30,6 +30,7 @@ class TeacherStudent(BaseModel):
         init_cfg (dict | list | None): MMEngine's initialisation config.
 
     Raises:
+        TypeError: If the backbone has no integer ``out_channels``.
         ValueError: If a lambda is outside [0, 1].
     """
 
@@ -48,6 +49,9 @@ class TeacherStudent(BaseModel):
         self.teacher_lambda = teacher_lambda
         self.teacher_lambda_end = teacher_lambda_end
         network = MODELS.build(backbone)
+        if not isinstance(getattr(network, 'out_channels', None), int):
+            raise TypeError(f'the backbone {type(network).__name__} does not say its out_channels, '
+                            'the channels D of the features (B, D) that it gives for clouds')
         head = MODELS.build({**projector, 'in_channels': network.out_channels})
         self.student = ModuleDict({'backbone': network, 'projector': head})
         self.teacher = copy.deepcopy(self.student)
