@@ -24,7 +24,8 @@ class SafeCheckpointHook(CheckpointHook):
         use_atomic_writes()
         super().before_train(runner)
         if is_main_process():
-            remove_unfinished(runner.work_dir)
+            for folder in {str(runner.work_dir), str(self.out_dir)}:
+                remove_unfinished(folder)
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         outdated = None
