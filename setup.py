@@ -46,7 +46,7 @@ setup(
     license='Apache-2.0',
     keywords='point cloud, self-supervised learning, OpenMMLab, mmdet3d',
     classifiers=[
-        'Operating System :: OS Independent',
+        'Operating System :: POSIX',
         'Programming Language :: Python :: 3.10',
         'Programming Language :: Python :: 3.11',
         'Programming Language :: Python :: 3.12',
