@@ -16,7 +16,7 @@ def describe_machine() -> dict[str, str | int]:
     has_gpu = torch.cuda.is_available()
     affinity = getattr(os, 'sched_getaffinity', None)  # Linux only
     return dict(
-        device=torch.cuda.get_device_name() if has_gpu else _cpu_name(),
+        device=torch.cuda.get_device_name() if has_gpu else cpu_name(),
         cores=len(affinity(0)) if affinity else os.cpu_count(),
         threads=torch.get_num_threads(),
         python=platform.python_version(),
@@ -27,7 +27,8 @@ def describe_machine() -> dict[str, str | int]:
         dcglr_mm=dcglr_mm.__version__)
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Model of the processor, as the system names it."""
     info = Path('/proc/cpuinfo')
     if info.is_file():
         for line in info.read_text(encoding='utf-8').splitlines():

@@ -1,0 +1,1 @@
+"""How fast the library is and what memory it takes, held against the field's usual code."""

@@ -1,0 +1,116 @@
+"""Peak memory of one run of a piece of work.
+
+On a CPU each side runs in a process of its own, once, and what counts is the high-water mark of
+resident memory above its level just before (inputs and weights are there by then, libraries are
+loaded and warm from the same work on a small input). Resident memory rather than a sum over torch's
+allocations, because numpy, the sparse kernels and oneDNN allocate past torch; a fresh process,
+because freed memory that an allocator kept back would hide what a second run needs; Linux resets
+the mark on request. On a GPU it is the peak of torch's allocator above its level before the run.
+"""
+from __future__ import annotations
+
+import gc
+import multiprocessing
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from .case import Case, Setup, Side
+from .verify import build, small_settings
+
+_STATUS = Path('/proc/self/status')
+_RESET = Path('/proc/self/clear_refs')
+_PRELOAD = 'dcglr_mm.benchmark.memory'
+
+
+def can_measure_cpu() -> bool:
+    """Whether the high-water mark of this system's processes can be read and reset."""
+    try:
+        _reset_high_water()
+        return _status_bytes('VmHWM') > 0
+    except (OSError, LookupError):
+        return False
+
+
+def start_server() -> None:
+    """Starts the process from which CPU measurements fork, with torch loaded and no threads yet."""
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([_PRELOAD])
+    from multiprocessing import forkserver
+    forkserver.ensure_running()
+
+
+def peak_on_cpu(case: Case, side: str, setup: Setup, threads: int) -> int:
+    """Bytes that one run of ``'ours'`` or ``'plain'`` adds at its peak, in a fresh process.
+
+    Raises:
+        RuntimeError: If the process fails or is killed, with the reason.
+    """
+    context = multiprocessing.get_context('forkserver')
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_measure, args=(sender, case, side, setup, threads))
+    process.start()
+    sender.close()
+    try:
+        found = receiver.recv()
+    except EOFError:
+        process.join()
+        found = f'the process ended with code {process.exitcode}'
+    except BaseException:
+        process.terminate()
+        raise
+    finally:
+        process.join()
+    if isinstance(found, str):
+        raise RuntimeError(f'peak memory of {case.label}, {side}: {found}')
+    return found
+
+
+def _measure(sender: Connection, case: Case, side: str, setup: Setup, threads: int) -> None:
+    try:
+        torch.set_num_threads(threads)
+        sender.send(_peak_here(case, side, setup))
+    except KeyboardInterrupt:
+        pass  # the parent was interrupted too
+    except Exception as error:
+        sender.send(f'{type(error).__name__}: {error}')
+
+
+def _peak_here(case: Case, side: str, setup: Setup) -> int:
+    small = Case(case.suite, case.work, case.label, small_settings(case.settings))
+    getattr(build(small, setup), side).run()
+    work: Side = getattr(build(case, setup), side)
+    gc.collect()
+    _reset_high_water()
+    before = _status_bytes('VmRSS')
+    kept = work.run()
+    peak = _status_bytes('VmHWM') - before
+    del kept
+    return max(peak, 0)
+
+
+def _reset_high_water() -> None:
+    _RESET.write_text('5')  # "reset the peak resident set size", see proc(5)
+
+
+def _status_bytes(field: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        name, _, value = line.partition(':')
+        if name == field:
+            return int(value.split()[0]) * 1024
+    raise LookupError(f'{_STATUS} has no {field}')
+
+
+def peak_on_cuda(side: Side) -> int:
+    """Bytes that one run adds at its peak to what torch has allocated on the GPU."""
+    side.release()
+    gc.collect()
+    torch.cuda.synchronize()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    kept = side.run()
+    torch.cuda.synchronize()
+    peak = torch.cuda.max_memory_allocated() - before
+    del kept
+    return peak
