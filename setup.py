@@ -31,6 +31,7 @@ class BuildWithConfigs(build_py):
             shutil.rmtree(target, ignore_errors=True)
             shutil.copytree(ROOT / folder, target,
                             ignore=shutil.ignore_patterns('__pycache__', '*.pyc'))
+        shutil.copy(ROOT / 'dcglr_mm' / '.mim' / 'model-index.yml', target.parent)
 
 
 core = read_requirements('core')

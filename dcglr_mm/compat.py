@@ -1,4 +1,4 @@
-"""Let torch's safe unpickler read the checkpoints that MMEngine writes.
+"""What MMEngine 0.10.7 has to be told: about its own checkpoints, and about this package's configs.
 
 Since torch 2.6 ``torch.load`` refuses every class that is not on an allow-list, and MMEngine 0.10.7
 stores its log history as pickled objects, so that it cannot resume from its own files. The list
@@ -8,6 +8,7 @@ elsewhere is untrusted input.
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
+from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 
 _STATISTICS = ('min', 'max', 'mean', 'current')
@@ -46,3 +47,11 @@ def allow_mmengine_checkpoints() -> None:
         allowed.append((reconstruct, f'{package}.multiarray._reconstruct'))
         allowed.append((scalar, f'{package}.multiarray.scalar'))
     torch.serialization.add_safe_globals(allowed)
+
+
+def allow_config_inheritance() -> None:
+    """Let a config say ``_base_ = 'dcglr_mm::dcglr/...py'``.
+
+    MMEngine looks for the files in ``.mim`` inside the package, but only of packages on a list.
+    """
+    MODULE2PACKAGE.setdefault('dcglr_mm', 'dcglr_mm')

@@ -6,6 +6,7 @@ import pytest
 import torch
 from mmengine.runner import Runner
 
+from dcglr_mm.datasets.transforms import collate_clouds
 from dcglr_mm.engine.config_loading import load_config_with_overrides
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
@@ -77,3 +78,25 @@ def test_every_shapenet_config_trains_an_epoch(path, tmp_path):
     assert features.shape == (2, WIDTHS[backbone]) and features.isfinite().all()
     assert {k for k in saved if k.startswith('teacher.backbone.')} == {
         f'teacher.backbone.{k}' for k in runner.model.teacher['backbone'].state_dict()}
+
+
+def without_scope(node):
+    """The config without the key by which MMEngine marks what a config of another package gave."""
+    if isinstance(node, dict):
+        return {key: without_scope(value) for key, value in node.items() if key != '_scope_'}
+    return [without_scope(value) for value in node] if isinstance(node, list) else node
+
+
+def test_a_users_config_inherits_by_the_packages_name(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text(f"_base_ = 'dcglr_mm::dcglr/{SHAPENET[0].name}'\n"
+                    'model = dict(center_rate=0.8)\n')
+    mine, theirs = load(path), load(SHAPENET[0])
+    assert mine.model.pop('center_rate') == 0.8
+    assert theirs.model.pop('center_rate') == 0.9
+    assert without_scope(mine._cfg_dict) == without_scope(theirs._cfg_dict)
+    collate = mine.train_dataloader.collate_fn
+    assert '_scope_' in collate  # handed on to the function
+    sample = dict(inputs=dict(points=torch.zeros(2, 3)), data_samples=dict(sample_idx=4))
+    options = {key: value for key, value in collate.items() if key != 'type'}
+    assert collate_clouds([sample], **options)['data_samples']['sample_idx'].tolist() == [4]

@@ -10,11 +10,13 @@ from dcglr_mm.registry import FUNCTIONS
 
 
 @FUNCTIONS.register_module()
-def collate_clouds(samples: Sequence[dict]) -> dict:
+def collate_clouds(samples: Sequence[dict], _scope_: str | None = None) -> dict:
     """Torch's default_collate for the output of PackInputs, after a check that the clouds stack.
 
     Args:
         samples: Dicts with ``inputs`` (tensors by name) and ``data_samples``.
+        _scope_: Not used. MMEngine hands on every key of ``collate_fn``, and puts this one there
+            where a config inherits ours by ``dcglr_mm::``.
 
     Returns:
         The same dict with a batch axis in front of every tensor and ints as int64 tensors (B,).
