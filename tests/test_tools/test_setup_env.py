@@ -114,7 +114,7 @@ def test_an_environment_of_ones_own_is_told_what_it_lacks_and_left_alone(empty_v
                            'core'], capture_output=True, text=True, cwd=empty_venv.parent)
     assert (done.returncode, done.stdout) == (1, '')
     line, = done.stderr.splitlines()
-    assert line.startswith(f'setup: the environment {empty_venv} lacks torch>=2.2, mmengine>=')
+    assert line.startswith(f'setup: the environment {empty_venv} lacks torch>=2.6, mmengine>=')
     assert line.endswith(f'install with: {empty_venv}/bin/python -m pip install '
                          '-c requirements/constraints.txt -e .')
     assert sorted(path.relative_to(empty_venv) for path in empty_venv.rglob('*')) == before
