@@ -10,6 +10,7 @@ safe at any time; the same command with --resume goes on.
 """
 import argparse
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--variant', nargs='+', default=['float32'], metavar='NAME',
                         help='of float32, bfloat16 (autocast), compile, compile-bfloat16 '
                         '(default: float32)')
+    parser.add_argument('--batch', type=int, metavar='CLOUDS',
+                        help='batch of backbones and steps instead of the usual ones')
     parser.add_argument('--device', default='cpu', help='torch device (default: %(default)s)')
     parser.add_argument('--allocator', choices=['both', 'plain', 'tuned'],
                         help='glibc as it comes, keeping freed blocks of up to 1 GiB, or both, '
@@ -47,12 +50,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='draw the scaling suite here (PNG, PDF, SVG)')
     parser.add_argument('--resume', action='store_true', help='skip cases that --out holds')
     parser.add_argument('--list', action='store_true', help='only name the cases')
-    parser.add_argument('--in-process', action='store_true', help=argparse.SUPPRESS)
+    for internal in ('--in-process', '--after-kill'):
+        parser.add_argument(internal, action='store_true', help=argparse.SUPPRESS)
     parser.add_argument('--traceback', action='store_true',
                         help='show the full traceback of every error')
     args = parser.parse_args(argv)
-    if args.repeats < 1 or (args.threads is not None and args.threads < 1):
-        parser.error('--repeats and --threads must be at least 1')
+    if min(args.repeats, args.threads or 1, args.batch or 1) < 1 or 0 in (args.threads, args.batch):
+        parser.error('--repeats, --threads and --batch must be at least 1')
     return args
 
 
@@ -66,11 +70,15 @@ def measure(args: argparse.Namespace, cases: list) -> int:
 
     if args.threads is not None:
         torch.set_num_threads(args.threads)
-    store = ResultStore(args.out, args.resume)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    store = ResultStore(args.out, args.resume, args.after_kill)
     options = Options(args.device, args.allocator, args.repeats, args.budget, not args.no_memory)
     if options.memory and args.device == 'cpu':
         memory.start_server()
-    return 0 if run_cases(cases, store, options) else 1
+    try:
+        return 0 if run_cases(cases, store, options) else 1
+    except KeyboardInterrupt:
+        return 130  # the process that started this one says how to go on
 
 
 def write_reports(args: argparse.Namespace) -> None:
@@ -100,7 +108,7 @@ def write_reports(args: argparse.Namespace) -> None:
 def benchmark(args: argparse.Namespace, argv: list[str]) -> int:
     from dcglr_mm.benchmark.suites import select_cases
 
-    cases = select_cases(args.suite, args.variant, args.filter)
+    cases = select_cases(args.suite, args.variant, args.filter, args.batch)
     if args.list:
         for case in cases:
             print(case.suite, case.label, f'[{case.target}]' if case.target else '', sep='\t')

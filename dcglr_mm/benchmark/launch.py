@@ -10,6 +10,7 @@ from pathlib import Path
 ALLOCATORS = ('plain', 'tuned')
 #: What the command-line tools of this package switch on for themselves, as environment variables.
 TUNED = {'MALLOC_MMAP_THRESHOLD_': str(1 << 30), 'MALLOC_TRIM_THRESHOLD_': str(1 << 30)}
+_PATIENCE = 3.0
 
 
 def child_environment(allocator: str, threads: int | None, wait_policy: str,
@@ -41,7 +42,7 @@ def run_children(command: Sequence[str], allocators: Sequence[str], threads: int
     """Runs a command once for each setting, with ``--allocator`` and ``--in-process`` appended.
 
     A process that is killed, as the system does when memory runs out, is started again with
-    ``--resume``: it marks the case that killed it and goes on with the next.
+    ``--resume --after-kill``: it marks the case that killed it and goes on with the next.
 
     Returns:
         The first exit status that is not 0.
@@ -52,18 +53,25 @@ def run_children(command: Sequence[str], allocators: Sequence[str], threads: int
     status = 0
     for allocator in allocators:
         environment = child_environment(allocator, threads, wait_policy)
-        code = -1
+        arguments = [sys.executable, *command, '--allocator', allocator, '--in-process']
+        code = _run([*arguments, *(['--resume'] if resume else [])], environment)
         while code < 0:
-            arguments = [sys.executable, *command, '--allocator', allocator, '--in-process',
-                         *(['--resume'] if resume else [])]
-            child = subprocess.Popen(arguments, env=environment)
-            try:
-                code = child.wait()
-            except KeyboardInterrupt:  # the child got the signal too and writes what it has
-                child.wait()
-                raise
-            resume = True  # the next process finds the file of this one
+            code = _run([*arguments, '--resume', '--after-kill'], environment)
+        resume = True  # the next process finds the file of this one
         if code == 130:
             raise KeyboardInterrupt
         status = status or code
     return status
+
+
+def _run(arguments: list[str], environment: dict[str, str]) -> int:
+    child = subprocess.Popen(arguments, env=environment)
+    try:
+        return child.wait()
+    except KeyboardInterrupt:
+        try:  # Ctrl-C reaches the child too, which writes what it has; SIGTERM may not
+            child.wait(timeout=_PATIENCE)
+        except subprocess.TimeoutExpired:
+            child.terminate()
+            child.wait()
+        raise

@@ -120,7 +120,14 @@ def _times(result: dict | None) -> str:
 
 
 def _ms(spread: dict) -> str:
-    return f'{1e3 * spread["median"]:.3g}'
+    return _digits(1e3 * spread['median'])
+
+
+def _digits(value: float) -> str:
+    """Three significant digits, never with an exponent."""
+    if value >= 100:
+        return f'{value:.0f}'
+    return f'{value:.3g}' if value >= 1e-3 else f'{value:.6f}'.rstrip('0')
 
 
 def _ratio(result: dict | None) -> str:
@@ -135,7 +142,9 @@ def _memory(results: Iterable[dict | None]) -> str:
     if not peaks:
         return ''
     plain, ours = (peaks[0][side] / 2**20 for side in ('plain', 'ours'))
-    return f'{plain:.3g} → {ours:.3g} (**{plain / max(ours, 1e-3):.3g}**)'
+    if plain < 1:  # a few pages tell nothing
+        return 'below 1'
+    return f'{_digits(plain)} → {_digits(ours)} (**{_digits(plain / max(ours, 1e-3))}**)'
 
 
 def _lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

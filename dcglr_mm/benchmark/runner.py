@@ -50,11 +50,17 @@ def measure_case(case: Case, options: Options) -> dict:
     sides, differences = verified_sides(case, setup)
     timing = interleaved(sides.ours.run, sides.plain.run, clock_of(options.device),
                          rounds=options.repeats, budget=options.budget)
-    peaks = _peaks(case, sides, setup) if options.memory and case.memory else None
+    peaks, problem = None, None
+    if options.memory and case.memory:
+        try:
+            peaks = _peaks(case, sides, setup)
+        except RuntimeError as error:  # for want of memory, say; the times are good all the same
+            problem = str(error)
     return dict(
         _identity(case), status='ok', ours=timing.ours.asdict(), plain=timing.plain.asdict(),
         speedup=timing.speedup, ratio=timing.ratio.asdict(), memory=peaks,
-        differences=differences, load=load, seconds=round(time.monotonic() - started, 2))
+        memory_problem=problem, differences=differences, load=load,
+        seconds=round(time.monotonic() - started, 2))
 
 
 def _identity(case: Case) -> dict:
@@ -80,6 +86,8 @@ def run_cases(cases: list[Case], store: ResultStore, options: Options,
         Whether all went well.
     """
     stream = sys.stderr if stream is None else stream
+    # Convolutions would compute in TF32 where matrix products do not: one precision for both sides.
+    torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = False
     conditions = describe_conditions(options.allocator, options.device)
     store.begin(conditions)
     good, started = True, time.monotonic()
@@ -128,6 +136,8 @@ def describe_result(result: dict) -> str:
     peaks = result['memory']
     if peaks:
         text += f'; {peaks["plain"] / 2**20:.0f} MiB plain, {peaks["ours"] / 2**20:.0f} MiB ours'
+    if result['memory_problem']:
+        text += f'; {result["memory_problem"]}'
     return text
 
 

@@ -14,20 +14,23 @@ class ResultStore:
     The file holds ``runs`` (one entry for each process that measured: its conditions) and
     ``results`` (one entry a case and setting; ``run`` is its index among the runs). A result
     belongs to the same measurement if case, allocator, device, threads, wait policy and version of
-    torch are the same. ``running`` is the case being measured: if it is still there when the file
-    is read, the process was killed, and the case is marked so and not tried again.
+    torch are the same. ``running`` is the case being measured.
 
     Args:
         path: The JSON file.
         resume: Whether to go on with a file that exists.
+        after_kill: The process that wrote the file was killed just now: the case that it was
+            measuring is marked so, and cases so marked are not tried again.
 
     Raises:
         FileExistsError: If the file exists and is not to be resumed.
         ValueError: If it is not a results file.
     """
 
-    def __init__(self, path: str | Path, resume: bool = False) -> None:
+    def __init__(self, path: str | Path, resume: bool = False, after_kill: bool = False
+                 ) -> None:
         self.path = Path(path)
+        self.after_kill = after_kill
         self.runs: list[dict] = []
         self.results: list[dict] = []
         if not self.path.exists():
@@ -37,7 +40,7 @@ class ResultStore:
                                   'another --out')
         content = read_results(self.path)
         self.runs, self.results = content['runs'], content['results']
-        if content.get('running'):
+        if after_kill and content.get('running'):
             self.results.append({**content['running'], 'status': 'killed',
                                  'message': 'the process was killed, perhaps for want of memory'})
             self.save()
@@ -47,8 +50,9 @@ class ResultStore:
         self.runs.append(conditions)
 
     def is_done(self, key: str) -> bool:
-        """Whether this case was measured, or killed, under the present run's conditions."""
-        return any(result['status'] in ('ok', 'killed') for result in self._matches(key))
+        """Whether this case was measured under the present run's conditions, or is not to be."""
+        done = ('ok', 'killed') if self.after_kill else ('ok', )
+        return any(result['status'] in done for result in self._matches(key))
 
     def announce(self, case: dict) -> None:
         """Notes the case that is measured next, in case the process does not live to tell."""

@@ -1,6 +1,7 @@
 """The cases of each suite, and what the project set itself to reach."""
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -148,11 +149,17 @@ def _backbone(backbone: str, label: str, batch: int, num_points: int, mode: str,
 
 
 def select_cases(suites: Iterable[str], variants: Iterable[str] = ('float32', ),
-                 contains: str = '') -> list[Case]:
+                 contains: str = '', batch: int | None = None) -> list[Case]:
     """The cases to run, in the order of the suites.
 
     Variants other than float32 exist for backbones, training steps and features (compiled: for the
     first two); targets hold for float32 on a CPU.
+
+    Args:
+        suites: Names among :data:`SUITES`.
+        variants: Names among :data:`VARIANTS`.
+        contains: What has to be part of a case's name.
+        batch: Clouds of a batch in backbones and steps, instead of the usual number.
 
     Raises:
         ValueError: If a suite or variant is unknown, or nothing is left.
@@ -171,7 +178,18 @@ def select_cases(suites: Iterable[str], variants: Iterable[str] = ('float32', ),
                     case.work == 'features' and variant == 'bfloat16'):
                 cases.append(replace(case, variant=variant, target=None,
                                      label=f'{case.label}, {variant}'))
+    if batch is not None:
+        cases = [_with_batch(case, batch) for case in cases]
     cases = [case for case in cases if contains.lower() in case.label.lower()]
     if not cases:
         raise ValueError(f'no case of {", ".join(suites)} has {contains!r} in its name')
     return cases
+
+
+def _with_batch(case: Case, batch: int) -> Case:
+    if case.suite not in ('backbones', 'step'):
+        return case
+    same = case.settings['batch'] == batch
+    return replace(case, settings={**case.settings, 'batch': batch},
+                   target=case.target if same else None,
+                   label=re.sub(r'\bB\d+\b', f'B{batch}', case.label))

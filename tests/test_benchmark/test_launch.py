@@ -1,8 +1,11 @@
 import json
 import os
+import signal
+import subprocess
 
 import pytest
 
+from dcglr_mm.benchmark import launch
 from dcglr_mm.benchmark.launch import child_environment, run_children
 
 # Writes down how it was called; the first call with the plain allocator kills itself.
@@ -27,11 +30,10 @@ def run_script(tmp_path, status):
 def test_each_allocator_has_its_process_and_a_killed_one_goes_on(tmp_path):
     code, calls = run_script(tmp_path, 1)
     assert code == 1
-    rest = ['--in-process', '--resume']
     assert calls == [
         [['1', '--allocator', 'plain', '--in-process'], None],
-        [['1', '--allocator', 'plain', *rest], None],
-        [['1', '--allocator', 'tuned', *rest], str(2**30)],
+        [['1', '--allocator', 'plain', '--in-process', '--resume', '--after-kill'], None],
+        [['1', '--allocator', 'tuned', '--in-process', '--resume'], str(2**30)],
     ]
 
 
@@ -53,3 +55,23 @@ def test_environment_of_both_settings():
     assert tuned['MALLOC_TRIM_THRESHOLD_'] == tuned['MALLOC_MMAP_THRESHOLD_'] == str(2**30)
     assert (tuned['OMP_NUM_THREADS'], tuned['OMP_WAIT_POLICY']) == ('3', 'ACTIVE')
     assert 'GLIBC_TUNABLES' not in tuned
+
+
+@pytest.mark.skipif(os.name != 'posix', reason='needs signals')
+def test_a_child_that_did_not_get_the_interrupt_is_ended(tmp_path, monkeypatch):
+    script = tmp_path / 'script.py'
+    script.write_text('import time\ntime.sleep(600)')
+    children = []
+
+    class Interrupted(subprocess.Popen):
+        def wait(self, timeout=None):
+            children.append(self)
+            if len(children) == 1:
+                raise KeyboardInterrupt
+            return super().wait(timeout)
+
+    monkeypatch.setattr(launch.subprocess, 'Popen', Interrupted)
+    monkeypatch.setattr(launch, '_PATIENCE', 0.1)
+    with pytest.raises(KeyboardInterrupt):
+        run_children([str(script)], ('plain', ), 1, 'PASSIVE')
+    assert children[0].returncode == -signal.SIGTERM

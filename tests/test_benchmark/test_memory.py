@@ -33,3 +33,16 @@ def test_peak_on_a_gpu_is_the_size_of_what_is_made():
     from dcglr_mm.benchmark.case import Side
     side = Side(lambda: torch.empty(2**22, device='cuda'), lambda found: {})
     assert memory.peak_on_cuda(side) == 2**24
+
+
+def test_times_are_kept_where_memory_cannot_be_measured(monkeypatch):
+    from dcglr_mm.benchmark import runner
+
+    def killed(*args):
+        raise RuntimeError('the process ended with code -9')
+
+    monkeypatch.setattr(runner, '_peaks', killed)
+    case = Case('ops', 'gather', 'gather', dict(batch=1, num_points=16, channels=4, k=2))
+    result = runner.measure_case(case, runner.Options(repeats=1))
+    assert result['status'] == 'ok' and result['memory'] is None
+    assert 'ended with code -9' in runner.describe_result(result)

@@ -41,6 +41,13 @@ def test_a_case_is_one_line_with_both_allocators():
            '0.10 / 0.20 / 0.30, at end unknown' in table
 
 
+def test_numbers_have_no_exponents():
+    table = to_markdown(RUNS[:1], [make_result(0, 12.3456, 0.98765, memory=(2345, 0.5))])
+    assert '| 12346 → 988 | **12.5** (11.2–13.7) | 2345 → 0.5 (**4690**) |' in table
+    table = to_markdown(RUNS[:1], [make_result(0, 4e-5, 2e-7, memory=(0.5, 0))])
+    assert '| 0.04 → 0.0002 |' in table and '| below 1 |' in table
+
+
 def test_targets_say_what_was_reached_and_what_was_missed():
     target = Target(speedup=10, tuned_speedup=6, memory=3)
     table = to_markdown(RUNS, [make_result(0, 0.04, 0.004, target=target),

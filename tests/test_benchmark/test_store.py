@@ -52,13 +52,17 @@ def test_a_case_measured_again_takes_the_old_one_s_place(tmp_path):
     assert [(found['run'], found.get('value')) for found in content['results']] == [(1, 1), (2, 2)]
 
 
-def test_a_case_that_killed_its_process_is_marked_and_not_tried_again(tmp_path):
+def test_a_case_that_killed_its_process_is_not_tried_again_at_once(tmp_path):
     path = tmp_path / 'results.json'
     store = ResultStore(path)
     store.begin(RUN)
     store.announce(dict(key='big'))  # and the process is gone
 
-    again = ResultStore(path, resume=True)
+    later = ResultStore(path, resume=True)  # after a power cut, say
+    later.begin(dict(RUN))
+    assert not later.is_done('big') and later.results == []
+
+    again = ResultStore(path, resume=True, after_kill=True)
     again.begin(dict(RUN))
     assert again.is_done('big')
     killed, = again.results

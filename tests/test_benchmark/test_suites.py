@@ -57,6 +57,15 @@ def test_variants_are_of_networks_and_bear_no_target():
     assert len({case.label for case in cases}) == len(cases)
 
 
+def test_another_batch_is_said_and_takes_the_target_away():
+    cases = select_cases(['backbones', 'step'], contains='DGCNN', batch=32)
+    assert {case.settings['batch'] for case in cases} == {32}
+    assert 'DGCNN B32 N1024 k40, forward + backward' in {case.label for case in cases}
+    assert not any(case.target for case in cases)
+    case, = select_cases(['step'], contains='DGCNN', batch=4)
+    assert str(case.target) == '9x (5x)'
+
+
 @pytest.mark.parametrize('arguments, message', [
     ((['speed'], ), "suite must be of ops, .*, got 'speed'"),
     ((['ops'], ['float8']), "variant must be of float32, .*, got 'float8'"),
