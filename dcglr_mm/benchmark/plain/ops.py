@@ -21,6 +21,7 @@ def index_points(features: Tensor, index: Tensor) -> Tensor:
     return features[clouds.view(-1, *[1] * (index.dim() - 1)).expand_as(index), index]
 
 
+@torch.compiler.disable  # tracing would unroll its loop
 def farthest_point_sample(xyz: Tensor, num_samples: int, start: Tensor | None = None) -> Tensor:
     """The loop of PointNet++'s many ports: a whole row of distances to each new point."""
     batch, num_points, _ = xyz.shape
