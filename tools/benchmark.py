@@ -134,7 +134,8 @@ def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
     os.environ.setdefault('OMP_WAIT_POLICY', args.wait_policy)
-    from dcglr_mm.engine.user_errors import clean_interrupt, one_sentence_errors
+    from dcglr_mm.engine.interrupt import clean_interrupt
+    from dcglr_mm.engine.user_errors import one_sentence_errors
 
     again = f'all finished cases are in {args.out}; go on with --resume'
     with clean_interrupt(again), one_sentence_errors(show_traceback=args.traceback):

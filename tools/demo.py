@@ -232,8 +232,9 @@ def run(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
+    from dcglr_mm.engine.interrupt import clean_interrupt
     from dcglr_mm.engine.runtime import tune_cpu
-    from dcglr_mm.engine.user_errors import clean_interrupt, one_sentence_errors
+    from dcglr_mm.engine.user_errors import one_sentence_errors
 
     tune_cpu()
     again = f'python tools/demo.py --budget {args.budget} --out {args.out} --resume'

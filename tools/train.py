@@ -101,8 +101,9 @@ def check_batches(runner) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
+    from dcglr_mm.engine.interrupt import InterruptHook, clean_interrupt
     from dcglr_mm.engine.runtime import tune_cpu
-    from dcglr_mm.engine.user_errors import clean_interrupt, one_sentence_errors
+    from dcglr_mm.engine.user_errors import one_sentence_errors
 
     settings = tune_cpu()
     with one_sentence_errors(show_traceback=args.traceback):
@@ -120,6 +121,7 @@ def main(argv: list[str] | None = None) -> None:
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.logger.info(settings)
         check_batches(runner)
+        runner.register_hook(InterruptHook())
         runner.train()
 
 

@@ -14,6 +14,7 @@ from torch import nn
 
 from dcglr_mm.engine.atomic_backend import write_atomically
 from dcglr_mm.engine.hooks import ProgressHook
+from dcglr_mm.engine.interrupt import InterruptHook
 from dcglr_mm.engine.resume import find_checkpoint_to_resume
 from dcglr_mm.registry import MODELS
 
@@ -56,6 +57,7 @@ def pretrain(cfg: Config, out: str | Path, resume: bool = False,
     if not (resume and before.is_file() and after.is_file()):
         runner = build_quiet_runner(cfg, out / 'log', resume, label)
         runner.register_hook(_SaveInitialWeights(before), priority='VERY_LOW')
+        runner.register_hook(InterruptHook())
         try:
             runner.train()
         except BaseException:

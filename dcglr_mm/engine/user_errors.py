@@ -4,7 +4,6 @@ import difflib
 import inspect
 import os
 import re
-import signal
 import sys
 import traceback
 from collections.abc import Iterator
@@ -137,23 +136,3 @@ def one_sentence_errors(log_dir: str | None = None, show_traceback: bool = False
                 where = f' [traceback: {log}]'
         print(f'error: {sentence}{where}', file=sys.stderr, flush=True)
         sys.exit(1)
-
-
-@contextlib.contextmanager
-def clean_interrupt(advice: str) -> Iterator[None]:
-    """Leave by Ctrl-C or SIGTERM in good order: workers are ended, one line says how to go on.
-
-    Args:
-        advice: What to do next; printed after the word that the run was interrupted.
-    """
-    def stop(signum, frame):
-        raise KeyboardInterrupt
-
-    previous = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except KeyboardInterrupt:
-        print(f'interrupted: {advice}', file=sys.stderr, flush=True)
-        sys.exit(130)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
