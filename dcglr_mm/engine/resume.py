@@ -1,6 +1,7 @@
-"""Which checkpoint a run goes on from, and whether that file is whole."""
+"""Which checkpoint a run goes on from, and whether that file is whole and fits the run."""
 import pickle
 import zipfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -43,6 +44,39 @@ def check_checkpoint(path: str | Path, to_resume: bool = False) -> None:
         raise ValueError(
             f'checkpoint {path} cannot be resumed: it lacks {", ".join(missing)}; to start a new '
             f'run from its weights use --cfg-options load_from={path}')
+    if to_resume and 'config' in checkpoint['meta']:  # Runner.resume would execute its text
+        raise ValueError(
+            f"checkpoint {path} cannot be resumed: its meta has a 'config', which MMEngine would "
+            f'run as code; to start a new run from its weights use --cfg-options load_from={path}')
+
+
+def check_schedules(current: Sequence | Mapping | None, saved: Sequence | Mapping | None) -> None:
+    """Make sure that a run is resumed with the schedules that it was begun with.
+
+    MMEngine gives schedules the ends that the checkpoint holds, whatever the config says: of a run
+    made longer, the rest would train at the last learning rate.
+
+    Args:
+        current: The run's ``param_schedulers``, a list or, of several optimisers, lists by name.
+        saved: Their states in the checkpoint.
+
+    Raises:
+        ValueError: If there are more or fewer than before, or one ends at another step.
+    """
+    ends = [scheduler.end for scheduler in _flat(current)]
+    ends_before = [state.get('end') for state in _flat(saved)]
+    if ends != ends_before:
+        raise ValueError(
+            f'the checkpoint has schedules that end at steps {ends_before}, those of the config '
+            f'end at {ends}; resume with the train_cfg and param_scheduler (and, where these count '
+            'epochs, the batch size and number of processes) of the first run, or start a new run '
+            'from its weights with --cfg-options load_from=...')
+
+
+def _flat(schedules: Sequence | Mapping | None) -> list:
+    if isinstance(schedules, Mapping):
+        return [schedule for some in schedules.values() for schedule in some]
+    return list(schedules or ())
 
 
 def find_checkpoint_to_resume(work_dir: str | Path) -> tuple[str | None, list[str]]:

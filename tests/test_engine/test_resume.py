@@ -3,9 +3,10 @@ import os
 
 import pytest
 import torch
+from mmengine.optim import CosineAnnealingLR
 
 import dcglr_mm  # noqa: F401
-from dcglr_mm.engine.resume import check_checkpoint, find_checkpoint_to_resume
+from dcglr_mm.engine.resume import check_checkpoint, check_schedules, find_checkpoint_to_resume
 
 
 def save(path, epoch: int, seconds: int = 0, **extra) -> str:
@@ -100,3 +101,34 @@ def test_only_damaged_checkpoints_are_an_error_not_a_fresh_start(tmp_path):
     damage(save(tmp_path / 'epoch_1.pth', 1))
     with pytest.raises(ValueError, match='nothing to resume from in .*epoch_1.pth'):
         find_checkpoint_to_resume(tmp_path)
+
+
+def test_a_checkpoint_whose_meta_mmengine_would_execute_is_not_resumed(tmp_path):
+    path = tmp_path / 'a.pth'
+    torch.save(dict(meta=dict(config="raise SystemExit('executed')"), state_dict={},
+                    message_hub={}, optimizer={}), path)
+    check_checkpoint(path)
+    with pytest.raises(ValueError, match="its meta has a 'config', which MMEngine would run"):
+        check_checkpoint(path, to_resume=True)
+
+
+def schedules(*ends: int) -> list[CosineAnnealingLR]:
+    optimizer = torch.optim.SGD([torch.zeros(1)], lr=1.0)
+    return [CosineAnnealingLR(optimizer, T_max=end, end=end) for end in ends]
+
+
+def states(several: list[CosineAnnealingLR]) -> list[dict]:
+    return [schedule.state_dict() for schedule in several]
+
+
+def test_schedules_of_the_first_run_are_resumed():
+    check_schedules(schedules(3, 9), states(schedules(3, 9)))
+    check_schedules(dict(a=schedules(3), b=schedules(9)),
+                    dict(a=states(schedules(3)), b=states(schedules(9))))
+    check_schedules(None, None)
+
+
+@pytest.mark.parametrize('ends', [(3, 12), (3,), (3, 9, 9)])
+def test_other_schedules_than_the_first_runs_are_refused(ends):
+    with pytest.raises(ValueError, match=r'has schedules that end at steps \[3, 9\], those of'):
+        check_schedules(schedules(*ends), states(schedules(3, 9)))

@@ -7,6 +7,7 @@ from mmengine.hooks import CheckpointHook
 from dcglr_mm.registry import HOOKS
 
 from ..atomic_backend import remove_unfinished, use_atomic_writes, write_atomically
+from ..resume import check_schedules
 
 
 @HOOKS.register_module()
@@ -16,7 +17,8 @@ class SafeCheckpointHook(CheckpointHook):
     The stock hook writes checkpoints and ``last_checkpoint`` in place and, with ``max_keep_ckpts``,
     deletes the oldest file before the new one is written: killed in between, a run with
     ``max_keep_ckpts=1`` has lost all. Here every file is written aside and renamed, and the oldest
-    is deleted last. The arguments are those of the stock hook.
+    is deleted last. A run is only resumed with schedules of the same ends. The arguments are those
+    of the stock hook.
     """
 
     def before_train(self, runner) -> None:
@@ -26,6 +28,11 @@ class SafeCheckpointHook(CheckpointHook):
         if is_main_process():
             for folder in {str(runner.work_dir), str(self.out_dir)}:
                 remove_unfinished(folder)
+
+    def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        """Refuse to resume with other schedules than the checkpoint's."""
+        if runner._resume:
+            check_schedules(runner.param_schedulers, checkpoint.get('param_schedulers'))
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         outdated = None
