@@ -123,3 +123,14 @@ def test_max_over_points_gives_the_gradient_to_the_first_maximum(points):
     expected.backward(grad)
     assert torch.equal(ours.grad, plain.grad)
     assert torch.equal(max_over_points(features), expected)
+
+
+@pytest.mark.slow
+def test_torch_compile_takes_it_as_one_operator():
+    points = torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(0))
+
+    @torch.compile(fullgraph=True, backend='aot_eager')
+    def sample(points):
+        return farthest_point_sample(points * 2, 16, torch.tensor([3, 5]))
+
+    assert torch.equal(sample(points), farthest_point_sample(points * 2, 16, torch.tensor([3, 5])))

@@ -5,7 +5,6 @@ from torch import Tensor
 from .checks import check_clouds, check_count, full_precision
 
 
-@torch.no_grad()
 def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | Tensor = 0,
                           last: Tensor | None = None) -> Tensor:
     """Picks points one by one, each the farthest from those already picked.
@@ -30,15 +29,20 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
     """
     check_clouds('points', points)
     check_count('num_samples', num_samples)
+    if last is not None and last.shape != points.shape[:2]:
+        raise ValueError(f'last must have the shape (B, N) = {tuple(points.shape[:2])} of the '
+                         f'points, got {tuple(last.shape)}')
+    start = torch.as_tensor(start_index, device=points.device).long().expand(len(points))
+    return _sample(full_precision(points.detach()), min(num_samples, points.shape[1]), start, last)
+
+
+# One operator of its own: torch.compile would trace the loop round by round.
+@torch.library.custom_op('dcglr_mm::farthest_point_sample', mutates_args=())
+def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> Tensor:
     batch, num_points, _ = points.shape
-    start = torch.as_tensor(start_index, device=points.device).long().expand(batch)
     if batch and not 0 <= int(start.min()) <= int(start.max()) < num_points:
         raise ValueError(f'start_index must lie in [0, {num_points}), got {start.tolist()}')
-    if last is not None and last.shape != points.shape[:2]:
-        raise ValueError(f'last must have the shape (B, N) = {(batch, num_points)} of the points, '
-                         f'got {tuple(last.shape)}')
-    num_samples = min(num_samples, num_points)
-    columns = full_precision(points).permute(2, 0, 1).contiguous()  # (3, B, N)
+    columns = points.permute(2, 0, 1).contiguous()  # (3, B, N)
     distance = columns.new_full((batch, num_points), float('inf'))
     if last is not None:  # below the distance 0 of a repeated point, above that of a picked one
         distance.masked_fill_(last, -0.5)
@@ -57,6 +61,11 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
         distance.scatter_(1, current, -1.0)
         current = _first_maximum(distance)
     return picks[..., 0].T.contiguous()
+
+
+@_sample.register_fake
+def _(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> Tensor:
+    return start.new_empty(len(points), num_samples)
 
 
 def _first_maximum(matrix: Tensor) -> Tensor:
