@@ -1,0 +1,64 @@
+"""DGCNN for whole shapes as its authors and antao97 release it."""
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from .report import Report
+from .source import (
+    CLASSIFIER,
+    TRAINING_STATE,
+    Selected,
+    Source,
+    is_state_dict,
+    plain_state_dict,
+    select_by_prefix,
+    shape_of,
+)
+
+#: Edge convolutions of the network.
+_EDGE_CONVS = 4
+
+
+class DGCNNSource(Source):
+    """State dicts of WangYueFt/dgcnn (PyTorch) and of the classifier of antao97/dgcnn.pytorch."""
+
+    name = 'dgcnn'
+    title = 'DGCNN shape classifier of WangYueFt/dgcnn or antao97/dgcnn.pytorch'
+    backbone = 'DGCNN'
+    fixed = dict(in_channels=3, widths=(64, 64, 128, 256))
+    settings = dict(k=20)
+    left_out = ((r'linear[123]\.|bn[67]\.', CLASSIFIER), )
+
+    def recognises(self, content: Mapping[str, Any]) -> bool:
+        state = plain_state_dict(content)
+        return is_state_dict(state) and self.recognises_names(
+            set(select_by_prefix(state, 'module.').names))
+
+    def recognises_names(self, names: set[str]) -> bool:
+        """Whether a network whose weights have these names looks like one of this source."""
+        # The per-point networks have a sixth layer.
+        return 'conv5.0.weight' in names and 'conv6.0.weight' not in names
+
+    def select(self, content: Mapping[str, Any], network: str | None,
+               report: Report) -> Selected:
+        self.check_network(network)
+        state = plain_state_dict(content)
+        if state is not content:
+            report.leave_out((name for name in content if name != 'state_dict'), TRAINING_STATE)
+        return select_by_prefix(state, 'module.')
+
+    def architecture(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+        inputs = shape_of(weights, 'conv1.0.weight', 4)[1]
+        widths = [shape_of(weights, f'conv{i}.0.weight', 4)[0]
+                  for i in range(1, _EDGE_CONVS + 1)]
+        emb_dims = shape_of(weights, f'conv{_EDGE_CONVS + 1}.0.weight', 3)[0]
+        return dict(in_channels=inputs // 2, widths=tuple(widths), emb_dims=emb_dims)
+
+    def their_name(self, name: str) -> str | None:
+        return name
+
+    def second_name(self, their_name: str) -> str | None:
+        match = re.fullmatch(r'conv(\d+)\.1\.(\w+)', their_name)
+        return match and f'bn{match[1]}.{match[2]}'

@@ -1,0 +1,55 @@
+"""PCT (Guo et al. 2021) as Strawberry-Eat-Mango/PCT_Pytorch releases it."""
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from .report import Report
+from .source import (
+    CLASSIFIER,
+    TRAINING_STATE,
+    Selected,
+    Source,
+    is_state_dict,
+    plain_state_dict,
+    select_by_prefix,
+    shape_of,
+)
+
+
+class PCTSource(Source):
+    """State dicts of Strawberry-Eat-Mango/PCT_Pytorch."""
+
+    name = 'pct'
+    title = 'PCT shape classifier of Strawberry-Eat-Mango/PCT_Pytorch'
+    backbone = 'PCT'
+    fixed = dict(in_channels=3, stem_channels=64, stage_channels=(128, 256), out_channels=1024,
+                 num_samples=(512, 256), num_neighbors=32, fps_start='first',
+                 fps_skip_origin=True)
+    left_out = ((r'linear[123]\.|bn[67]\.', CLASSIFIER), )
+
+    def recognises(self, content: Mapping[str, Any]) -> bool:
+        state = plain_state_dict(content)
+        return is_state_dict(state) and 'pt_last.sa1.k_conv.weight' in select_by_prefix(
+            state, 'module.').weights
+
+    def select(self, content: Mapping[str, Any], network: str | None,
+               report: Report) -> Selected:
+        self.check_network(network)
+        state = plain_state_dict(content)
+        if state is not content:
+            report.leave_out((name for name in content if name != 'state_dict'), TRAINING_STATE)
+        return select_by_prefix(state, 'module.')
+
+    def architecture(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+        if 'pt_last.pos_xyz.weight' in weights:
+            raise ValueError('key pt_last.pos_xyz.weight: this is the variant of model_new.py, '
+                             'which adds positions in its attention; expected the one of '
+                             'model.py')
+        stem, inputs, _ = shape_of(weights, 'conv1.weight', 3)
+        stages = [shape_of(weights, f'gather_local_{i}.conv1.weight', 3)[0] for i in range(2)]
+        return dict(in_channels=inputs, stem_channels=stem, stage_channels=tuple(stages),
+                    out_channels=shape_of(weights, 'conv_fuse.0.weight', 3)[0])
+
+    def their_name(self, name: str) -> str | None:
+        return name

@@ -1,0 +1,156 @@
+"""What a release of weights by other authors has to say about itself."""
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from .report import Report
+
+#: Reasons that several sources give.
+TRAINING_STATE = 'state of the training run, not weights'
+CLASSIFIER = "the classifier's head"
+SECOND_NAME = 'a second name of a batch norm, with the same values'
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The state dict of one network of a checkpoint.
+
+    Attributes:
+        weights (dict[str, Any]): By the authors' names within the network.
+        names (dict[str, str]): The same names to those in the file.
+    """
+    weights: dict[str, Any]
+    names: dict[str, str]
+
+
+class Source(ABC):
+    """A network as other authors release it: names and layout, to ours and back.
+
+    Attributes:
+        name: By which a user asks for it.
+        title: One line for people.
+        backbone: Type of our backbone.
+        networks: Networks in one checkpoint, the default first; empty if there is one only.
+        fixed: Arguments of our backbone that the authors' code fixes.
+        settings: Arguments that weights do not show, with the authors' defaults.
+        left_out: Patterns of keys that are no part of the backbone, each with the reason.
+    """
+
+    name: str
+    title: str
+    backbone: str
+    networks: tuple[str, ...] = ()
+    fixed: Mapping[str, Any] = {}
+    settings: Mapping[str, Any] = {}
+    left_out: tuple[tuple[str, str], ...] = ()
+
+    @abstractmethod
+    def recognises(self, content: Mapping[str, Any]) -> bool:
+        """Whether a checkpoint looks like one of this source."""
+
+    @abstractmethod
+    def select(self, content: Mapping[str, Any], network: str | None,
+               report: Report) -> Selected:
+        """The state dict of one network; what else the checkpoint holds goes to the report.
+
+        Raises:
+            ValueError: The checkpoint has no such network.
+        """
+
+    @abstractmethod
+    def architecture(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
+        """Arguments of our backbone that follow from shapes.
+
+        Raises:
+            ValueError: A weight is missing, or has the wrong number of dimensions.
+        """
+
+    @abstractmethod
+    def their_name(self, name: str) -> str | None:
+        """The authors' name of a weight of our backbone; None if they have no such weight."""
+
+    def second_name(self, their_name: str) -> str | None:
+        """Another name under which their state dicts hold the same tensor, if there is one."""
+        return None
+
+    def recorded_settings(self, content: Mapping[str, Any],
+                          weights: Mapping[str, Tensor]) -> dict[str, tuple[Any, str]]:
+        """Settings that a checkpoint records, each with where it was found."""
+        return {}
+
+    def to_ours(self, name: str, value: Tensor) -> Tensor:
+        """Their tensor in our layout, ``name`` being ours."""
+        return value
+
+    def to_theirs(self, name: str, value: Tensor) -> Tensor:
+        """Our tensor in their layout, ``name`` being ours."""
+        return value
+
+    def wrap(self, weights: dict[str, Tensor]) -> dict[str, Any]:
+        """A state dict as their evaluation code expects to find it in a file."""
+        return weights
+
+    def reason_to_leave_out(self, their_name: str) -> str | None:
+        """Why a weight of theirs is no part of the backbone, or None if it should be."""
+        return next((why for pattern, why in self.left_out if re.match(pattern, their_name)), None)
+
+    def check_network(self, network: str | None) -> str | None:
+        """The network to take.
+
+        Raises:
+            ValueError: There is no such network.
+        """
+        if network is None:
+            return self.networks[0] if self.networks else None
+        if network not in self.networks:
+            known = f'one of {list(self.networks)}' if self.networks else 'none: there is only one'
+            raise ValueError(f'network {network!r} of source {self.name!r}: expected {known}')
+        return network
+
+
+def is_state_dict(value: Any) -> bool:
+    """Whether this is a mapping of names to tensors."""
+    return (isinstance(value, Mapping) and len(value) > 0
+            and all(isinstance(key, str) and isinstance(item, Tensor)
+                    for key, item in value.items()))
+
+
+def plain_state_dict(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The state dict of a checkpoint of one network: its entry ``state_dict``, or all of it."""
+    inner = content.get('state_dict')
+    return inner if isinstance(inner, Mapping) else content
+
+
+def select_by_prefix(state: Mapping[str, Any], *prefixes: str) -> Selected:
+    """Take a state dict and remove prefixes, in this order, from the names that have them.
+
+    Raises:
+        ValueError: Two names become one.
+    """
+    names: dict[str, str] = {}
+    for name in state:
+        short = name
+        for prefix in prefixes:
+            short = short.removeprefix(prefix)
+        if short in names:
+            raise ValueError(f'keys {names[short]} and {name} are both {short} without prefixes')
+        names[short] = name
+    return Selected({short: state[name] for short, name in names.items()}, names)
+
+
+def shape_of(weights: Mapping[str, Tensor], name: str, dims: int) -> tuple[int, ...]:
+    """Shape of a weight.
+
+    Raises:
+        ValueError: The weight is missing, or has another number of dimensions.
+    """
+    if name not in weights:
+        raise ValueError(f'key {name} is missing')
+    shape = tuple(weights[name].shape)
+    if len(shape) != dims:
+        raise ValueError(f'key {name} has shape {shape}, expected {dims} dimensions')
+    return shape

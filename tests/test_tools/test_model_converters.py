@@ -1,0 +1,72 @@
+"""tools/model_converters: what the commands write and print."""
+import importlib.util
+from pathlib import Path
+
+import pytest
+import torch
+
+from dcglr_mm.converters import SOURCES
+from dcglr_mm.registry import MODELS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def load_tool(name):
+    path = ROOT / 'tools' / 'model_converters' / f'{name}.py'
+    spec = importlib.util.spec_from_file_location(name, path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def released(tmp_path):
+    """A released DGCNN with a classifier, and our backbone with its weights."""
+    backbone = MODELS.build(dict(type='dcglr_mm.DGCNN', emb_dims=8, k=3)).eval()
+    state = {f'module.{key}': value for key, value in backbone.state_dict().items()}
+    state['module.linear1.weight'] = torch.ones(2, 16)
+    torch.save(state, tmp_path / 'model.t7')
+    return tmp_path / 'model.t7', backbone
+
+
+def test_import_then_export(released, tmp_path, capsys):
+    path, backbone = released
+    out, back = tmp_path / 'folder' / 'dgcnn.pth', tmp_path / 'back.pth'
+    load_tool('import_weights').main(['auto', str(path), str(out), '--set', 'k=3'])
+    printed = capsys.readouterr().out
+    assert '30 of 31 keys taken' in printed and 'module.linear1.weight' in printed
+    assert 'k = 3: as asked' in printed
+    # The config that was printed builds the network, weights and all.
+    scope = {}
+    exec(printed[printed.index('model = dict('):], scope)
+    config = dict(scope['model']['backbone'])
+    built = MODELS.build(dict(config, type='dcglr_mm.DGCNN')).eval()
+    built.init_weights()
+    points = torch.rand(2, 20, 3)
+    assert torch.equal(built(points), backbone(points))
+
+    load_tool('export_weights').main(['dgcnn', str(out), str(back)])
+    assert "the backbone has k=3: set it in the authors' code too" in capsys.readouterr().out
+    exported = torch.load(back, weights_only=True)
+    assert torch.equal(exported['bn2.weight'], backbone.conv2[1].weight)
+
+
+def test_a_failure_is_one_line_and_leaves_no_file(released, tmp_path, capsys):
+    path, _ = released
+    half = tmp_path / 'half.t7'
+    half.write_bytes(path.read_bytes()[:5000])
+    for tool, name in (('import_weights', 'auto'), ('export_weights', 'dgcnn')):
+        with pytest.raises(SystemExit) as stop:
+            load_tool(tool).main([name, str(half), str(tmp_path / 'out.pth')])
+        error = capsys.readouterr().err
+        assert stop.value.code == 1 and error.count('\n') == 1
+        assert error.startswith(f'error: the checkpoint {half} cannot be read')
+    assert not (tmp_path / 'out.pth').exists()
+
+
+def test_commands_name_every_source(capsys):
+    assert load_tool('import_weights').SOURCES == ('auto', *SOURCES)
+    assert load_tool('export_weights').TARGETS == tuple(SOURCES)
+    with pytest.raises(SystemExit):
+        load_tool('import_weights').parse_args(['dgcnn', 'a', 'b', '--set', 'k'])
+    assert "expected KEY=VALUE, got 'k'" in capsys.readouterr().err

@@ -1,0 +1,67 @@
+"""Import weights that other authors released.
+
+    python tools/model_converters/import_weights.py auto epoch=59.ckpt strl.pth
+    python tools/model_converters/import_weights.py dgcnn model.cls.2048.t7 dgcnn.pth --set k=40
+
+Writes a state dict of the backbone and prints what became of every key of the input, and the config
+that builds the network. Nothing in the input is executed.
+"""
+import argparse
+import ast
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs without being installed
+
+SOURCES = ('auto', 'strl', 'strl-seg', 'pos-bert', 'pct', 'dgcnn', 'dgcnn-seg')
+
+
+def setting(text: str) -> tuple[str, object]:
+    key, equals, value = text.partition('=')
+    if not (key and equals and value):
+        raise argparse.ArgumentTypeError(f'expected KEY=VALUE, got {text!r}')
+    try:
+        return key, ast.literal_eval(value)
+    except (SyntaxError, ValueError):
+        return key, value
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__.partition('\n')[0], formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument('source', choices=SOURCES, metavar='SOURCE',
+                        help=f'whose weights: {", ".join(SOURCES)};\nauto tells by the keys')
+    parser.add_argument('input', help='released checkpoint')
+    parser.add_argument('output', help='file to write')
+    parser.add_argument('--network', metavar='NAME',
+                        help='network of a pair: online (default) or target (strl),\n'
+                        'teacher (default) or student (pos-bert)')
+    parser.add_argument('--set', nargs='+', type=setting, default=[], metavar='KEY=VALUE',
+                        help='what weights do not show: k (DGCNN), patch_size, num_heads\n'
+                        '(pos-bert)')
+    parser.add_argument('--prefix', default='',
+                        help="put before every key, e.g. 'teacher.backbone.' for configs that\n"
+                        'expect a pre-training checkpoint')
+    parser.add_argument('--traceback', action='store_true',
+                        help='show the full traceback of every error')
+    return parser.parse_args(argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    args = parse_args(argv)  # before the heavy imports, so that --help is instant
+    from dcglr_mm.engine.user_errors import one_sentence_errors
+
+    with one_sentence_errors(show_traceback=args.traceback):
+        from dcglr_mm.converters import config_text, import_weights, save
+
+        imported = import_weights(args.input, args.source, args.network, dict(args.set))
+        save(imported.checkpoint(args.prefix), args.output)
+        print('\n'.join([f'{args.input}: {imported.title}', *imported.report.lines(),
+                         f'wrote {args.output}', '',
+                         config_text(imported.config, args.output, args.prefix)]))
+
+
+if __name__ == '__main__':
+    main()
