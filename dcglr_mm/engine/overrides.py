@@ -1,11 +1,14 @@
 """Checks of ``--cfg-options`` and the settings that have to reach more than one place."""
 import difflib
 import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+# MMEngine replaces these by name; any other name is one more hook.
+_DEFAULT_HOOKS = frozenset({'runtime_info', 'timer', 'sampler_seed', 'logger', 'param_scheduler',
+                            'checkpoint'})
 # What the runner or our tools read from the top of a config, beside the runner's own arguments.
 _TOP_LEVEL_KEYS = frozenset(inspect.signature(Runner.__init__).parameters) - {'self', 'cfg'} | {
     'custom_imports', 'dist_cfg', 'env_cfg', 'find_unused_parameters', 'model_wrapper_cfg',
@@ -147,20 +150,25 @@ def check_overrides(cfg: Config, options: Mapping[str, object]) -> None:
 
 
 def check_top_level(cfg: Config) -> None:
-    """Refuse a section at the top of a config that nothing reads and that is a known one misspelt.
+    """Refuse a section of a config that is a known one misspelt, at its top or in default_hooks.
 
-    Other names pass: a config file may have variables of its own.
+    Other names pass: a config file may have variables and hooks of its own.
 
     Raises:
         ValueError: With the known key.
     """
-    for key, value in cfg._cfg_dict.items():
-        if key in _TOP_LEVEL_KEYS or not isinstance(value, Mapping | list):
-            continue
-        close = difflib.get_close_matches(key, sorted(_TOP_LEVEL_KEYS), n=1, cutoff=0.9)
-        if close:
-            raise ValueError(f'the config has {key!r}, which nothing reads; did you mean '
-                             f'{close[0]!r}? (--allow-new-keys lets it pass)')
+    sections = [key for key, value in cfg._cfg_dict.items() if isinstance(value, Mapping | list)]
+    _refuse_misspelt(sections, _TOP_LEVEL_KEYS, 'the config has {!r}, which nothing reads')
+    _refuse_misspelt(cfg.get('default_hooks') or (), _DEFAULT_HOOKS,
+                     'default_hooks has {!r}, a hook beside the default ones')
+
+
+def _refuse_misspelt(keys: Iterable[str], known: Collection[str], what: str) -> None:
+    for key in keys:
+        close = difflib.get_close_matches(key, sorted(known), n=1, cutoff=0.9)
+        if close and key not in known:
+            raise ValueError(f'{what.format(key)}; did you mean {close[0]!r}? '
+                             '(--allow-new-keys lets it pass)')
 
 
 def check_optimizer_type(cfg: Config) -> None:

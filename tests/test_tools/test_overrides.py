@@ -139,3 +139,12 @@ def test_a_misspelt_section_of_a_file_is_refused(tmp_path, name, known):
     with pytest.raises(ValueError, match=f"has '{name}', which nothing reads; .*'{known}'"):
         load_config_with_overrides(str(path))
     assert load_config_with_overrides(str(path), allow_new_keys=True)[name].x == 1
+
+
+def test_a_misspelt_default_hook_is_refused_and_one_more_hook_is_not(tmp_path):
+    path = tmp_path / 'mine.py'
+    path.write_text("default_hooks = dict(loger=dict(type='LoggerHook'))\n")
+    with pytest.raises(ValueError, match="default_hooks has 'loger', .*did you mean 'logger'"):
+        load_config_with_overrides(str(path))
+    path.write_text("default_hooks = dict(visualization=dict(type='LoggerHook'))\n")
+    load_config_with_overrides(str(path))
