@@ -1,6 +1,7 @@
 """A signal ends a run in good order, wherever it arrives."""
 import os
 import signal
+from functools import partial
 
 import pytest
 
@@ -8,8 +9,9 @@ from dcglr_mm.engine.interrupt import InterruptHook, clean_interrupt
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_the_run_with_one_line(number, capsys):
-    before = signal.getsignal(number)
+def test_a_signal_ends_the_run_with_one_line(number, capsys, request):
+    before = signal.default_int_handler  # a shell's background jobs are started deaf to Ctrl-C
+    request.addfinalizer(partial(signal.signal, number, signal.signal(number, before)))
     with pytest.raises(SystemExit) as stop, clean_interrupt('go on with --resume'):
         os.kill(os.getpid(), number)
     assert stop.value.code == 130
