@@ -5,9 +5,13 @@ stores its log history as pickled objects, so that it cannot resume from its own
 below names exactly what those files hold; ``weights_only`` stays on, because a checkpoint from
 elsewhere is untrusted input.
 """
+import functools
+from pathlib import Path
+
 import numpy as np
 import torch
 from mmengine.config import ConfigDict
+from mmengine.config import config as config_module
 from mmengine.config.utils import MODULE2PACKAGE
 from mmengine.logging import HistoryBuffer
 
@@ -52,6 +56,15 @@ def allow_mmengine_checkpoints() -> None:
 def allow_config_inheritance() -> None:
     """Let a config say ``_base_ = 'dcglr_mm::dcglr/...py'``.
 
-    MMEngine looks for the files in ``.mim`` inside the package, but only of packages on a list.
+    MMEngine looks for the files in ``.mim`` inside the package, but only of packages on a list, and
+    in the wrong folder where pip made an editable installation.
     """
     MODULE2PACKAGE.setdefault('dcglr_mm', 'dcglr_mm')
+    find = config_module.get_installed_path
+    here = str(Path(__file__).parent)
+
+    @functools.wraps(find)
+    def get_installed_path(package: str) -> str:
+        return here if package == 'dcglr_mm' else find(package)
+
+    config_module.get_installed_path = get_installed_path
