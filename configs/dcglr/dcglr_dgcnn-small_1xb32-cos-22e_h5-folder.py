@@ -9,8 +9,12 @@ _base_ = [
 model = dict(
     type='DCGLR',
     backbone=dict(type='DGCNN', k=16, widths=(32, 32, 64, 128), emb_dims=256),
-    projector=dict(type='Projector', out_channels=512, hidden_channels=512,
-                   bottleneck_channels=128),
+    projector=dict(
+        type='Projector', out_channels=512, hidden_channels=512, bottleneck_channels=128,
+        # Weights of variance 1 / fan-in: with the paper's lineage of 0.02 the signal of so narrow
+        # a projector is smaller than one step of the optimiser.
+        init_cfg=dict(type='Kaiming', layer='Linear', mode='fan_in', nonlinearity='linear',
+                      distribution='normal')),
     teacher_lambda=0.98)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
