@@ -3,7 +3,7 @@ import layouts
 import originals
 import pytest
 import torch
-from originals import randomise
+from original_ops import clouds, randomise
 
 from dcglr_mm.converters import SOURCES, import_weights
 from dcglr_mm.evaluation.checkpoint import load_for_scoring
@@ -191,7 +191,7 @@ def test_checkpoint_loads_as_pretrained_weights_and_for_scoring(tmp_path, prefix
                        bottleneck_channels=4),
         loss=dict(type='dcglr_mm.DistillationLoss')))
     assert load_for_scoring(model, path).loaded == len(imported.state_dict)
-    points = originals.clouds(2, 30, 0).float()
+    points = clouds(2, 30, 0).float()
     with torch.no_grad():
         expected = original(points.transpose(1, 2))
         for network in (backbone, model.teacher['backbone']):

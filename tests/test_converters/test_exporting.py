@@ -2,7 +2,7 @@
 import originals
 import pytest
 import torch
-from originals import clouds, randomise
+from original_ops import clouds, randomise
 
 from dcglr_mm.converters import export_weights, import_weights
 from dcglr_mm.converters.exporting import recorded_backbone
