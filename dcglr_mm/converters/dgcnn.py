@@ -5,17 +5,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .report import Report
-from .source import (
-    CLASSIFIER,
-    TRAINING_STATE,
-    Selected,
-    Source,
-    is_state_dict,
-    plain_state_dict,
-    select_by_prefix,
-    shape_of,
-)
+from .source import (CLASSIFIER, Source, is_state_dict, plain_state_dict, select_by_prefix,
+                     shape_of)
 
 #: Edge convolutions of the network.
 _EDGE_CONVS = 4
@@ -40,14 +31,6 @@ class DGCNNSource(Source):
         """Whether a network whose weights have these names looks like one of this source."""
         # The per-point networks have a sixth layer.
         return 'conv5.0.weight' in names and 'conv6.0.weight' not in names
-
-    def select(self, content: Mapping[str, Any], network: str | None,
-               report: Report) -> Selected:
-        self.check_network(network)
-        state = plain_state_dict(content)
-        if state is not content:
-            report.leave_out((name for name in content if name != 'state_dict'), TRAINING_STATE)
-        return select_by_prefix(state, 'module.')
 
     def architecture(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
         inputs = shape_of(weights, 'conv1.0.weight', 4)[1]

@@ -15,7 +15,6 @@ from .reading import read_checkpoint
 from .report import Report
 from .source import (
     SECOND_NAME,
-    TRAINING_STATE,
     Selected,
     Source,
     plain_state_dict,
@@ -75,9 +74,7 @@ def export_weights(path: str | Path, to: str, network: str = 'teacher') -> Expor
 
 
 def _select_backbone(content: Mapping[str, Any], network: str, report: Report) -> Selected:
-    state = plain_state_dict(content)
-    if state is not content:
-        report.leave_out((name for name in content if name != 'state_dict'), TRAINING_STATE)
+    state = plain_state_dict(content, report)
     names = select_by_prefix(state, 'module.').names
     prefixes = [f'{network}.backbone.', 'backbone.']
     prefix = next((p for p in prefixes if any(name.startswith(p) for name in names)), '')

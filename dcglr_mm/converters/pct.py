@@ -4,17 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from .report import Report
-from .source import (
-    CLASSIFIER,
-    TRAINING_STATE,
-    Selected,
-    Source,
-    is_state_dict,
-    plain_state_dict,
-    select_by_prefix,
-    shape_of,
-)
+from .source import (CLASSIFIER, Source, is_state_dict, plain_state_dict, select_by_prefix,
+                     shape_of)
 
 
 class PCTSource(Source):
@@ -32,14 +23,6 @@ class PCTSource(Source):
         state = plain_state_dict(content)
         return is_state_dict(state) and 'pt_last.sa1.k_conv.weight' in select_by_prefix(
             state, 'module.').weights
-
-    def select(self, content: Mapping[str, Any], network: str | None,
-               report: Report) -> Selected:
-        self.check_network(network)
-        state = plain_state_dict(content)
-        if state is not content:
-            report.leave_out((name for name in content if name != 'state_dict'), TRAINING_STATE)
-        return select_by_prefix(state, 'module.')
 
     def architecture(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
         if 'pt_last.pos_xyz.weight' in weights:

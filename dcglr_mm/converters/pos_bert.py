@@ -55,11 +55,7 @@ class POSBERTSource(Source):
         if not any(name in content for name in _NETWORKS):
             if named is not None:
                 raise ValueError(f'network {named!r}: the checkpoint holds one network only')
-            state = plain_state_dict(content)
-            if state is not content:
-                report.leave_out((name for name in content if name != 'state_dict'),
-                                 TRAINING_STATE)
-            return _strip(state)
+            return _strip(plain_state_dict(content, report))
         if not isinstance(content.get(network), Mapping):
             raise ValueError(f'the checkpoint has no {network}, only '
                              f'{[name for name in _NETWORKS if name in content]}')

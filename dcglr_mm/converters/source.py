@@ -52,14 +52,17 @@ class Source(ABC):
     def recognises(self, content: Mapping[str, Any]) -> bool:
         """Whether a checkpoint looks like one of this source."""
 
-    @abstractmethod
     def select(self, content: Mapping[str, Any], network: str | None,
                report: Report) -> Selected:
         """The state dict of one network; what else the checkpoint holds goes to the report.
 
+        As it stands here, for checkpoints of one network, trained in ``DataParallel`` or not.
+
         Raises:
             ValueError: The checkpoint has no such network.
         """
+        self.check_network(network)
+        return select_by_prefix(plain_state_dict(content, report), 'module.')
 
     @abstractmethod
     def architecture(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
@@ -119,10 +122,18 @@ def is_state_dict(value: Any) -> bool:
                     for key, item in value.items()))
 
 
-def plain_state_dict(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The state dict of a checkpoint of one network: its entry ``state_dict``, or all of it."""
+def plain_state_dict(content: Mapping[str, Any],
+                     report: Report | None = None) -> Mapping[str, Any]:
+    """The state dict of a checkpoint of one network: its entry ``state_dict``, or all of it.
+
+    What stands beside the entry goes to the report, if there is one.
+    """
     inner = content.get('state_dict')
-    return inner if isinstance(inner, Mapping) else content
+    if not isinstance(inner, Mapping):
+        return content
+    if report is not None:
+        report.leave_out((name for name in content if name != 'state_dict'), TRAINING_STATE)
+    return inner
 
 
 def select_by_prefix(state: Mapping[str, Any], *prefixes: str) -> Selected:
