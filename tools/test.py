@@ -79,7 +79,8 @@ def main(argv: list[str] | None = None) -> None:
         runner = Runner.from_cfg(cfg)
         runner.logger.info(settings)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        load_strictly(model, args.checkpoint, args.ignore_keys)
+        for line in load_strictly(model, args.checkpoint, args.ignore_keys):
+            runner.logger.warning(line)
         runner.logger.info(f'Scoring {args.checkpoint}')
         metrics = score(runner)
         if is_main_process():

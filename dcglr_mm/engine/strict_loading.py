@@ -11,7 +11,7 @@ def _listing(keys: list[str]) -> str:
     return f'{len(keys)} ({shown}{", ..." if len(keys) > 6 else ""})'
 
 
-def load_strictly(model: nn.Module, path: str, ignore: str | None = None) -> None:
+def load_strictly(model: nn.Module, path: str, ignore: str | None = None) -> list[str]:
     """Load a checkpoint; a weight that is missing, left over or of another shape is an error.
 
     MMEngine's own loading only logs these, so that a network with random weights can be scored.
@@ -20,6 +20,9 @@ def load_strictly(model: nn.Module, path: str, ignore: str | None = None) -> Non
         model: A model, not wrapped.
         path: A checkpoint, or a file with a plain state dict.
         ignore: Regular expression; keys in which it is found may be missing or left over.
+
+    Returns:
+        What was excused by ``ignore``, a line for the missing keys and one for those left over.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -45,5 +48,10 @@ def load_strictly(model: nn.Module, path: str, ignore: str | None = None) -> Non
     if problems:
         raise ValueError(f'checkpoint {path} does not fit {type(model).__name__}: '
                          + '; '.join(problems))
+    # Every key is accounted for by now: what is not loaded is excused, and reported below.
     model.load_state_dict({key: value for key, value in state.items() if key in own},
                           strict=False)
+    excused = (('keep their initial values', own.keys() - state.keys()),
+               ('are not used', state.keys() - own.keys()))
+    return [f'weights that {what}, as --ignore-keys allows: {", ".join(sorted(keys))}'
+            for what, keys in excused if keys]

@@ -1,5 +1,6 @@
 """Whole runs of tools/test.py."""
 import json
+import re
 import subprocess
 import sys
 
@@ -59,4 +60,7 @@ def test_a_missing_weight_is_an_error_unless_it_may_be_ignored(score):
     assert done.returncode == 1
     assert 'does not fit ToyModel: weights of the model missing in it: 1 (backbone.bias)' \
         in done.stderr.strip().splitlines()[-1]
-    assert score(partial, '--ignore-keys', r'\.bias$').returncode == 0
+    done = score(partial, '--ignore-keys', r'\.bias$')
+    assert done.returncode == 0
+    assert re.search(r'weights that keep their initial values, as --ignore-keys allows: '
+                     r'backbone\.bias', done.stdout + done.stderr)
