@@ -52,7 +52,7 @@ def verified_sides(case: Case, setup: Setup) -> tuple[Sides, dict[str, float]]:
     and, for a training step, the weights after it have to agree to :data:`EXACT_TOLERANCE`. Then
     both as they will be timed, against ours in float64 on the same input. There float32 may
     exchange near-equal neighbours, and the usual distances ``-2xx'`` do so more often, which is
-    why the plain side is allowed more.
+    why the plain side is allowed more, and ours as much as the plain side was off.
 
     Returns:
         The sides as they will be timed, and the relative differences found, by group of tensors.
@@ -82,6 +82,8 @@ def verified_sides(case: Case, setup: Setup) -> tuple[Sides, dict[str, float]]:
     else:
         wider = {group: _PLAIN_SHARE * value for group, value in tolerances.items()}
         _refuse(case, of_plain, wider, 'on the plain side, as timed,')
+        # Rounding turns a few near-tied neighbours, of either side: ours need not do better.
+        tolerances = {group: max(value, of_plain[group]) for group, value in tolerances.items()}
     _refuse(case, differences, tolerances, 'as timed')
     return sides, {**{f'float64 {group}': value for group, value in exact_differences.items()},
                    **differences, **{f'plain {group}': value for group, value in of_plain.items()}}
