@@ -115,8 +115,10 @@ def benchmark(args: argparse.Namespace, argv: list[str]) -> int:
         return 0
     if args.in_process:
         return measure(args, cases)
+    from dcglr_mm.apis.machine import check_device
     from dcglr_mm.benchmark.launch import ALLOCATORS, run_children
 
+    check_device(args.device)
     if args.out.exists() and not args.resume:
         raise FileExistsError(f'{args.out} exists: give --resume to go on with it, or another '
                               '--out')

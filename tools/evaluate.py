@@ -78,6 +78,7 @@ def main(argv: list[str] | None = None) -> None:
     with one_sentence_errors(show_traceback=args.traceback):
         from mmengine.logging import MMLogger
 
+        from dcglr_mm.apis.machine import check_device
         from dcglr_mm.engine.atomic_backend import write_atomically
         from dcglr_mm.engine.config_loading import load_config_with_overrides
         from dcglr_mm.evaluation.comparison import compare
@@ -91,7 +92,8 @@ def main(argv: list[str] | None = None) -> None:
             untrained_seeds=args.seeds if args.untrained else (), network=args.network,
             rotations=args.rotations, labels=args.labels, draws=args.draws, num_folds=args.folds,
             groups=args.groups, batch_size=args.batch_size, num_workers=args.num_workers,
-            device=args.device, log=lambda line: print(line, file=sys.stderr, flush=True))
+            device=args.device and check_device(args.device),
+            log=lambda line: print(line, file=sys.stderr, flush=True))
         print(format_table({name: entry['summary'] for name, entry in result['networks'].items()}))
         print(result['notes'])
         if args.out:

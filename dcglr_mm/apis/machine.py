@@ -35,3 +35,19 @@ def cpu_name() -> str:
             if line.startswith('model name'):
                 return line.split(':', 1)[1].strip()
     return platform.processor() or platform.machine()
+
+
+def check_device(name: str) -> str:
+    """Make sure that torch can compute on a device that a user names.
+
+    Raises:
+        ValueError: If there is no such device, or not here.
+    """
+    import torch
+
+    try:
+        torch.empty(0, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ValueError(f'device {name!r} cannot be used here: '
+                         f'{str(error).splitlines()[0]}') from error
+    return name
