@@ -116,11 +116,16 @@ def main(argv: list[str] | None = None) -> None:
         from mmengine.runner import Runner
 
         from dcglr_mm.engine.atomic_backend import use_atomic_writes
+        from dcglr_mm.models.pretrained import forget_pretrained
 
         use_atomic_writes()
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.logger.info(settings)
         check_batches(runner)
+        if cfg.resume:
+            for path in forget_pretrained(runner.model):
+                runner.logger.info(f'{path} is not read again: all weights are in the checkpoint '
+                                   'that the run goes on from')
         runner.register_hook(InterruptHook())
         runner.train()
 

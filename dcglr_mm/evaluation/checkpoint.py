@@ -1,10 +1,10 @@
 """Load weights into a network that is about to be scored, and account for every key."""
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import torch
-from torch import Tensor, nn
+from torch import nn
+
+from dcglr_mm.state_dicts import read_state_dict
 
 from .state import unwrap
 
@@ -47,29 +47,6 @@ def find_backbone(model: nn.Module, network: str = 'teacher') -> tuple[str, nn.M
     if others and 'backbone' not in modules:
         raise ValueError(f'the model has no network {network!r}, expected one of {others}')
     return ('backbone.', modules['backbone']) if 'backbone' in modules else ('', model)
-
-
-def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """Read the state dict of a checkpoint; nothing in the file is executed.
-
-    Raises:
-        FileNotFoundError: There is no such file.
-        ValueError: The file cannot be read, or holds no state dict.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'the checkpoint {path} does not exist')
-    try:
-        content = torch.load(path, map_location='cpu', weights_only=True)
-    except Exception as error:  # torch raises half a dozen kinds for a damaged file
-        raise ValueError(f'the checkpoint {path} cannot be read, it may be incomplete: '
-                         f'{str(error).splitlines()[0]}') from error
-    if isinstance(content, Mapping):
-        content = content.get('state_dict', content)
-    if not (isinstance(content, Mapping) and content
-            and all(isinstance(value, Tensor) for value in content.values())):
-        raise ValueError(f'the checkpoint {path} holds no state dict of tensors')
-    return {key.removeprefix('module.'): value for key, value in content.items()}
 
 
 def load_for_scoring(model: nn.Module, path: str | Path, network: str = 'teacher') -> LoadReport:

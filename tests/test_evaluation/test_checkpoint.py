@@ -3,7 +3,8 @@ import torch
 from evaluation_fakes import MeanBackbone, TeacherStudent
 from torch import nn
 
-from dcglr_mm.evaluation.checkpoint import find_backbone, load_for_scoring, read_state_dict
+from dcglr_mm.evaluation.checkpoint import find_backbone, load_for_scoring
+from dcglr_mm.state_dicts import read_state_dict
 
 
 def filled(model, value):

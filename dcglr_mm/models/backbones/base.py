@@ -5,13 +5,15 @@ from mmengine.model import BaseModule
 from torch import Tensor
 
 from ..ops.checks import check_clouds
+from ..pretrained import pretrained_by_name
 
 
 class PointBackbone(BaseModule, metaclass=ABCMeta):
     """Maps a batch of clouds to one feature a cloud.
 
     A backbone does not care about the order of the points, takes any number ``N >= 1`` of them,
-    and gives finite features for repeated points.
+    and gives finite features for repeated points. Pre-trained weights that its ``init_cfg`` names
+    have to fit: see :class:`~dcglr_mm.models.pretrained.StrictPretrained`.
 
     Args:
         in_channels: Channels of a point, xyz first.
@@ -22,15 +24,17 @@ class PointBackbone(BaseModule, metaclass=ABCMeta):
         in_channels: Channels of a point.
         out_channels: Channels of the feature of a cloud.
         point_channels: Channels of :meth:`forward_points`, ``None`` if there is none.
+        strict_pretrained: Tells ``Pretrained`` that every weight is to be accounted for.
     """
 
     point_channels: int | None = None
+    strict_pretrained = True
 
     def __init__(self,
                  in_channels: int,
                  out_channels: int,
                  init_cfg: dict | list[dict] | None = None) -> None:
-        super().__init__(init_cfg)
+        super().__init__(pretrained_by_name(init_cfg))
         self.in_channels = in_channels
         self.out_channels = out_channels
 

@@ -1,0 +1,144 @@
+"""Read weights from a file and load them into a network, with every key accounted for."""
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+_SHOWN = 40
+
+
+def read_state_dict(path: str | Path) -> dict[str, Tensor]:
+    """Read the state dict of a checkpoint; nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file cannot be read, or holds no state dict.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f'the checkpoint {path} does not exist')
+    try:
+        content = torch.load(path, map_location='cpu', weights_only=True)
+    except Exception as error:  # torch raises half a dozen kinds for a damaged file
+        raise ValueError(f'the checkpoint {path} cannot be read, it may be incomplete: '
+                         f'{str(error).splitlines()[0]}') from error
+    if isinstance(content, Mapping):
+        content = content.get('state_dict', content)
+    if not (isinstance(content, Mapping) and content
+            and all(isinstance(value, Tensor) for value in content.values())):
+        raise ValueError(f'the checkpoint {path} holds no state dict of tensors')
+    return {key.removeprefix('module.'): value for key, value in content.items()}
+
+
+def select_prefix(state: Mapping[str, Tensor], prefix: str | None,
+                  network: Collection[str]) -> dict[str, Tensor]:
+    """The entries whose keys begin with a prefix, without it.
+
+    Args:
+        state: A state dict.
+        prefix: With or without its last dot; ``None`` or empty for all entries.
+        network: Keys of the network that is to be loaded, to tell the user where they stand.
+
+    Raises:
+        ValueError: If nothing begins with the prefix, or there is none and no key is the network's,
+            with the prefixes under which the network's keys are found.
+    """
+    prefix = prefix.rstrip('.') + '.' if prefix else ''
+    chosen = {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
+    if chosen and (prefix or any(key in chosen for key in network)):
+        return chosen
+    what = (f'no key begins with prefix {prefix!r}' if prefix else
+            'no key is one of the network\'s, and no prefix is given')
+    raise ValueError(f'{what}; {_where_else(state, network)}')
+
+
+def _where_else(state: Mapping[str, Tensor], network: Collection[str]) -> str:
+    found = Counter(key[:-len(own)] for key in state for own in network
+                    if key == own or key.endswith(f'.{own}'))
+    most = max(found.values(), default=0)
+    prefixes = sorted(prefix for prefix, count in found.items() if 2 * count > most)
+    if prefixes == ['']:
+        return 'the keys are those of the network itself, so leave prefix out'
+    if prefixes:
+        return f'the network\'s keys stand under {", ".join(map(repr, prefixes))}'
+    begins = sorted({f'{key.split(".")[0]}.' if '.' in key else key for key in state})
+    return f'its keys begin with {listing(begins)}, and none is one of the network\'s'
+
+
+def listing(keys: Sequence[str]) -> str:
+    """Keys in one line, cut where there are very many."""
+    rest = len(keys) - _SHOWN
+    return ', '.join(keys[:_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+
+
+def load_accounted(module: nn.Module,
+                   state: Mapping[str, Tensor],
+                   allow_missing: Iterable[str] = (),
+                   allow_unexpected: Iterable[str] = (),
+                   allow_reshaped: Iterable[str] = ()) -> list[str]:
+    """Load a state dict; a weight that is missing, left over or reshaped is an error.
+
+    The batch counts of batch norms may be missing: files of old do not have them, and nothing
+    depends on them.
+
+    Args:
+        module: A network, not wrapped.
+        state: Its state dict.
+        allow_missing: Regular expressions; keys of the network in which one is found may be
+            missing, and keep their initial values.
+        allow_unexpected: The same for keys that the network does not have.
+        allow_reshaped: The same for keys of another shape; they keep their initial values.
+
+    Returns:
+        A line for each kind of key that was excused.
+
+    Raises:
+        ValueError: If the state dict and the network do not fit together, with all the keys, or a
+            regular expression is malformed. The network may have been changed by then.
+    """
+    own = module.state_dict()
+    reshaped = sorted(key for key in own.keys() & state.keys()
+                      if own[key].shape != state[key].shape)
+    fitting = {key: value for key, value in state.items() if key not in set(reshaped)}
+    try:
+        result = module.load_state_dict(fitting, strict=False)
+    except RuntimeError as error:  # a key that the network itself renames, and of another shape
+        raise ValueError(' '.join(str(error).split())) from error
+    missing = sorted(key for key in set(result.missing_keys) - set(reshaped)
+                     if not key.endswith('num_batches_tracked'))
+    kinds = [(missing, allow_missing, 'missing in it', 'keep their initial values'),
+             (sorted(result.unexpected_keys), allow_unexpected, 'that the model does not have',
+              'are not used'),
+             (reshaped, allow_reshaped, 'of another shape',
+              'keep their initial values, because their shapes differ')]
+    problems, excused = [], []
+    for keys, patterns, problem, fate in kinds:
+        bad, good = _sort_out(keys, patterns)
+        if bad:
+            shown = [_with_shapes(key, own, state) for key in bad] if keys is reshaped else bad
+            owner = 'weights of the model' if keys is missing else 'weights'
+            problems.append(f'{owner} {problem}: {len(bad)} ({listing(shown)})')
+        if good:
+            excused.append(f'weights that {fate}: {listing(good)}')
+    if not problems and len(missing) + len(reshaped) == len(own) > 0:
+        problems.append('not one weight of the model is in it')
+    if problems:
+        raise ValueError('; '.join(problems))
+    return excused
+
+
+def _sort_out(keys: list[str], patterns: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Keys that no regular expression excuses, and those that one does."""
+    try:
+        excuses = [re.compile(pattern) for pattern in patterns]
+    except re.error as error:
+        raise ValueError(f'{error.pattern!r} is no regular expression: {error}') from error
+    good = [key for key in keys if any(excuse.search(key) for excuse in excuses)]
+    return [key for key in keys if key not in set(good)], good
+
+
+def _with_shapes(key: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
+    return f'{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}'
