@@ -1,3 +1,4 @@
+from .byol_mlp import BYOLMLP
 from .projector import Projector
 
-__all__ = ['Projector']
+__all__ = ['BYOLMLP', 'Projector']

@@ -1,3 +1,4 @@
+from .byol import BYOLLoss
 from .distillation import DistillationLoss
 
-__all__ = ['DistillationLoss']
+__all__ = ['BYOLLoss', 'DistillationLoss']

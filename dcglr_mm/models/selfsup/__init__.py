@@ -1,5 +1,6 @@
 from .center import Center
 from .dcglr import DCGLR
+from .strl import STRL
 from .teacher_student import TeacherStudent
 
-__all__ = ['DCGLR', 'Center', 'TeacherStudent']
+__all__ = ['DCGLR', 'STRL', 'Center', 'TeacherStudent']

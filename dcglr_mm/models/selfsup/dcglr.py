@@ -53,11 +53,7 @@ class DCGLR(TeacherStudent):
         Raises:
             ValueError: If ``global`` is missing, or holds fewer than two views.
         """
-        if 'global' not in inputs:
-            raise ValueError(f"DCGLR reads inputs['global'], found only {sorted(inputs)}: the "
-                             'training pipeline needs MultiCrop before PackInputs')
-        kinds = [kind for kind in ('global', 'local', 'resolution') if kind in inputs]
-        views = {kind: inputs[kind].transpose(0, 1) for kind in kinds}  # (V, B, N, C)
+        views = self.views_of(inputs, ('global', 'local', 'resolution'))
         with torch.no_grad():
             features = self.teacher['backbone'](views['global'].flatten(0, 1))
             teacher_logits = self.teacher['projector'](features)

@@ -1,9 +1,10 @@
-"""Measures that tell whether a distillation is alive."""
+"""Measures that tell whether a network still tells shapes apart."""
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from ..losses.distillation import teacher_distribution
+from ..ops.checks import full_precision
 
 
 @torch.no_grad()
@@ -42,3 +43,22 @@ def distillation_monitor(teacher_logits: Tensor,
             'center_norm': center.norm(),
             'features': features.detach().float(),
         }
+
+
+@torch.no_grad()
+def projection_monitor(projections: Tensor, features: Tensor) -> dict[str, Tensor]:
+    """Summaries of one batch of a method that regresses projections, left on the device.
+
+    Args:
+        projections (Tensor): The teacher's, ``(V, B, D)``.
+        features (Tensor): Of the backbone that serves downstream, ``(V * B, D')``.
+
+    Returns:
+        dict[str, Tensor]: ``projection_std``, the standard deviation of unit projections over the
+        batch, mean over views and dimensions, times the root of D: 0 when all shapes have one
+        projection, 1 when they spread over all directions (SimSiam, Chen and He 2021, Fig. 2).
+        Further ``features`` in float32.
+    """
+    unit = F.normalize(full_precision(projections), dim=-1)
+    std = unit.std(1, correction=0).mean() * unit.shape[-1]**0.5
+    return {'projection_std': std, 'features': features.detach().float()}

@@ -1,10 +1,11 @@
 """What every method with a student and a momentum teacher shares."""
 import copy
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModel, ModuleDict
-from torch import Tensor, nn
+from torch import Tensor
 
 from dcglr_mm.registry import MODELS
 from dcglr_mm.schedules import cosine_schedule
@@ -14,9 +15,11 @@ class TeacherStudent(BaseModel):
     """Student and teacher of one architecture; the teacher is a moving average of the student.
 
     A method derives from this class, implements :meth:`loss` and, where it keeps statistics of its
-    own, :meth:`after_optimizer_step`. Nothing changes behind the user's back: forward passes do not
-    move the teacher. ``dcglr_mm.TeacherUpdateHook`` calls :meth:`after_optimizer_step` whenever the
-    optimiser really took a step, and training without that hook is refused.
+    own, :meth:`after_optimizer_step`; docs/methods.md shows how. What the student has beyond the
+    teacher, a predictor say, is a module of its own beside the two. Nothing changes behind the
+    user's back: forward passes do not move the teacher. ``dcglr_mm.TeacherUpdateHook`` calls
+    :meth:`after_optimizer_step` whenever the optimiser really took a step, and training without
+    that hook is refused.
 
     Args:
         backbone (dict): Config of a :class:`PointBackbone`.
@@ -26,19 +29,28 @@ class TeacherStudent(BaseModel):
             ``teacher_lambda_end`` on a cosine over training. MMEngine's averaged models call
             1 - lambda "momentum". Defaults to 0.996, the paper's.
         teacher_lambda_end (float): Defaults to 1, the paper's.
+        average_buffers (bool): Whether BN statistics are averaged like parameters (STRL). Defaults
+            to False: the teacher keeps those of its own forward passes (DINO).
         data_preprocessor (dict | None): Defaults to MMEngine's, which moves a batch to the device.
         init_cfg (dict | list | None): MMEngine's initialisation config.
+
+    Attributes:
+        downstream (str): The network whose features serve downstream, ``'teacher'`` or
+            ``'student'``.
 
     Raises:
         TypeError: If the backbone has no integer ``out_channels``.
         ValueError: If a lambda is outside [0, 1].
     """
 
+    downstream = 'teacher'
+
     def __init__(self,
                  backbone: dict,
                  projector: dict,
                  teacher_lambda: float = 0.996,
                  teacher_lambda_end: float = 1.0,
+                 average_buffers: bool = False,
                  data_preprocessor: dict | None = None,
                  init_cfg: dict | list | None = None) -> None:
         super().__init__(data_preprocessor, init_cfg)
@@ -48,6 +60,7 @@ class TeacherStudent(BaseModel):
                 raise ValueError(f'{name} (lambda of Eq. 13) must be in [0, 1], got {value}')
         self.teacher_lambda = teacher_lambda
         self.teacher_lambda_end = teacher_lambda_end
+        self.average_buffers = average_buffers
         network = MODELS.build(backbone)
         if not isinstance(getattr(network, 'out_channels', None), int):
             raise TypeError(f'the backbone {type(network).__name__} does not say its out_channels, '
@@ -73,8 +86,9 @@ class TeacherStudent(BaseModel):
             inputs (dict[str, Tensor]): A batch: the method's views for ``mode='loss'``,
                 ``points`` of shape ``(B, N, C)`` otherwise.
             data_samples (dict | None): ``gt_label`` and ``sample_idx``, ``(B,)`` each.
-            mode (str): ``'loss'`` for the losses, ``'tensor'`` for the teacher's backbone features
-                ``(B, D)``, ``'predict'`` for the same as one dict a sample.
+            mode (str): ``'loss'`` for the losses, ``'tensor'`` for the backbone features
+                ``(B, D)`` of the network that serves downstream, ``'predict'`` for the same as one
+                dict a sample.
 
         Returns:
             dict[str, Tensor] | Tensor | list[dict]: According to ``mode``.
@@ -103,12 +117,13 @@ class TeacherStudent(BaseModel):
         return [{'features': feature, **{key: value[i] for key, value in samples.items()}}
                 for i, feature in enumerate(features)]
 
-    def extract_feat(self, points: Tensor, network: str = 'teacher') -> Tensor:
+    def extract_feat(self, points: Tensor, network: str | None = None) -> Tensor:
         """Backbone features before the projector, the ones used downstream.
 
         Args:
             points (Tensor): Clouds, ``(B, N, C)``.
-            network (str): ``'teacher'`` (the paper's choice) or ``'student'``.
+            network (str | None): ``'teacher'``, ``'student'``, or None for the one that serves
+                downstream.
 
         Returns:
             Tensor: ``(B, D)``.
@@ -116,6 +131,7 @@ class TeacherStudent(BaseModel):
         Raises:
             ValueError: If ``network`` is neither.
         """
+        network = self.downstream if network is None else network
         if network not in ('teacher', 'student'):
             raise ValueError(f"network must be 'teacher' or 'student', got {network!r}")
         return getattr(self, network)['backbone'](points)
@@ -124,13 +140,35 @@ class TeacherStudent(BaseModel):
     def loss(self, inputs: dict[str, Tensor], data_samples: dict | None) -> dict[str, Tensor]:
         """Return the losses of one batch; keys with ``loss`` in them are added up."""
 
+    def views_of(self, inputs: dict[str, Tensor],
+                 kinds: Sequence[str] = ('global', )) -> dict[str, Tensor]:
+        """The views of a batch, one kind after another, with the axis of views in front.
+
+        Args:
+            inputs (dict[str, Tensor]): A tensor ``(B, V, N, C)`` for each kind of view.
+            kinds (Sequence[str]): The kinds that the method reads, ``'global'`` among them.
+
+        Returns:
+            dict[str, Tensor]: ``(V, B, N, C)`` for each of these kinds that is there.
+
+        Raises:
+            ValueError: If there are no global views.
+        """
+        if 'global' not in inputs:
+            raise ValueError(
+                f"{type(self).__name__} reads inputs['global'], found only {sorted(inputs)}: the "
+                'training pipeline needs MultiCrop or MultiView before PackInputs')
+        return {kind: inputs[kind].transpose(0, 1) for kind in kinds if kind in inputs}
+
     def current_lambda(self, step: int, max_steps: int) -> float:
         """lambda of Eq. 13 at optimiser step ``step`` of ``max_steps``, counted from 0."""
         return cosine_schedule(step, max_steps, self.teacher_lambda, self.teacher_lambda_end)
 
     @torch.no_grad()
     def update_teacher(self, step: int, max_steps: int) -> float:
-        """Eq. 13 over the parameters; the teacher keeps BN statistics of its own, as in DINO.
+        """Eq. 13 over the parameters and, with ``average_buffers``, BN statistics.
+
+        Of the buffers, those that count batches are copied.
 
         Args:
             step (int): Training iteration, counted from 0.
@@ -140,8 +178,16 @@ class TeacherStudent(BaseModel):
             float: The lambda that was used.
         """
         decay = self.current_lambda(step, max_steps)
-        teacher, student = _matching_parameters(self.teacher, self.student)
-        torch._foreach_lerp_(teacher, student, 1.0 - decay)
+        pairs = list(zip(self.teacher.parameters(), self.student.parameters(), strict=True))
+        if self.average_buffers:
+            for teacher, student in zip(self.teacher.buffers(), self.student.buffers(),
+                                        strict=True):
+                if teacher.is_floating_point():
+                    pairs.append((teacher, student))
+                else:
+                    teacher.copy_(student)
+        teachers, students = zip(*pairs)
+        torch._foreach_lerp_(teachers, students, 1.0 - decay)
         return decay
 
     def after_optimizer_step(self, step: int, max_steps: int) -> float:
@@ -150,8 +196,3 @@ class TeacherStudent(BaseModel):
 
     def after_skipped_step(self) -> None:
         """Called when mixed precision dropped a step: what that batch left behind is forgotten."""
-
-
-def _matching_parameters(teacher: nn.Module, student: nn.Module) -> tuple[list, list]:
-    pairs = list(zip(teacher.parameters(), student.parameters(), strict=True))
-    return [t.data for t, _ in pairs], [s.data for _, s in pairs]
