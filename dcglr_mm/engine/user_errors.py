@@ -79,6 +79,16 @@ def _from_worker(text: str) -> str | None:
     return found.group(1).strip() if found else None
 
 
+def _first_import_error(error: ImportError) -> ImportError:
+    """What went wrong, where MMEngine only says that a module of ``custom_imports`` failed."""
+    while str(error).startswith('Failed to import'):
+        earlier = error.__cause__ or error.__context__
+        if not isinstance(earlier, ImportError):
+            break
+        error = earlier
+    return error
+
+
 def describe_error(error: BaseException) -> str | None:
     """Say what a user did wrong in one sentence.
 
@@ -95,6 +105,8 @@ def describe_error(error: BaseException) -> str | None:
             return None
     elif not isinstance(error, _USER_ERRORS):
         return None
+    if isinstance(error, ImportError):
+        error = _first_import_error(error)
     text = str(error.args[0]) if isinstance(error, KeyError) and error.args else str(error)
     sentence = _from_worker(text)
     if sentence is None and isinstance(error, KeyError):

@@ -102,6 +102,14 @@ def pretrained_by_name(init_cfg: dict | list[dict] | None) -> dict | list[dict] 
     return init_cfg and [pretrained_by_name(item) for item in init_cfg]
 
 
+def split_pretrained(init_cfg: dict | list[dict] | None) -> tuple[list[dict], list[dict]]:
+    """The ``Pretrained`` parts of an ``init_cfg``, and the others."""
+    parts = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg or ())
+    kinds = ('Pretrained', PretrainedInit, StrictPretrained)
+    return ([part for part in parts if part.get('type') in kinds],
+            [part for part in parts if part.get('type') not in kinds])
+
+
 def forget_pretrained(model: nn.Module) -> list[str]:
     """Take ``Pretrained`` out of every ``init_cfg`` of a model that goes on from a checkpoint.
 
@@ -110,18 +118,10 @@ def forget_pretrained(model: nn.Module) -> list[str]:
     Returns:
         The checkpoints that will not be read.
     """
-    forgotten = []
+    forgotten = set()
     for module in model.modules():
-        init_cfg = getattr(module, 'init_cfg', None)
-        if not init_cfg:
-            continue
-        parts = [init_cfg] if isinstance(init_cfg, dict) else list(init_cfg)
-        first = [part for part in parts if _is_pretrained(part)]
-        if first:
-            module.init_cfg = [part for part in parts if part not in first]
-            forgotten += [str(part.get('checkpoint')) for part in first]
-    return sorted(set(forgotten))
-
-
-def _is_pretrained(init_cfg: dict) -> bool:
-    return init_cfg.get('type') in ('Pretrained', PretrainedInit, StrictPretrained)
+        pretrained, others = split_pretrained(getattr(module, 'init_cfg', None))
+        if pretrained:
+            module.init_cfg = others
+            forgotten |= {str(part.get('checkpoint')) for part in pretrained}
+    return sorted(forgotten)
