@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from dcglr_mm.registry import MODELS
 
+from ..layers.feature_propagation import propagate_features
 from ..layers.offset_attention import OffsetAttention
 from ..layers.sample_and_group import LocalAggregation, check_fps_start, sample_centroids
 from ..ops import gather_points, knn
@@ -47,6 +48,11 @@ class PCT(PointBackbone):
     outputs and their input; a max pool. Parameter names are those of the released PCT_Pytorch
     without its classifier (``linear*``, ``bn6``, ``bn7``), so its state dicts load. The numbers
     of centroids and of neighbours are clipped to the points there are.
+
+    A point's own feature is that of the last stage and that of the first, both interpolated from
+    their centroids, and the stem's at the point itself: with the default widths 1024 + 128 + 64 =
+    1216 channels. It needs no parameters of its own. (The paper's segmentation network keeps all
+    points instead of sampling; this one serves weights that were trained on whole shapes.)
 
     Args:
         in_channels: Channels of a point, xyz first.
@@ -89,6 +95,7 @@ class PCT(PointBackbone):
         self.fps_skip_origin = fps_skip_origin
 
         width0, width1 = stage_channels
+        self.point_channels = out_channels + width0 + stem_channels
         self.conv1 = nn.Conv1d(in_channels, stem_channels, kernel_size=1, bias=False)
         self.conv2 = nn.Conv1d(stem_channels, stem_channels, kernel_size=1, bias=False)
         self.bn1 = nn.BatchNorm1d(stem_channels)
@@ -100,6 +107,34 @@ class PCT(PointBackbone):
             nn.Conv1d(5 * width1, out_channels, kernel_size=1, bias=False),
             nn.BatchNorm1d(out_channels), nn.LeakyReLU(negative_slope=0.2))
 
+    def _stages(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Features of all points, of both stages' centroids, and the first stage's centroids.
+
+        Returns:
+            (B, N, stem), (B, S0, width 0), (B, S, out_channels), and indices into the points
+            (B, S0), of which the first S are the second stage's centroids.
+        """
+        self.check_points(points)
+        xyz = points[..., :3]
+        stem = _conv_bn_relu(points, self.conv1, self.bn1)
+        stem = _conv_bn_relu(stem, self.conv2, self.bn2)
+
+        # Farthest-point orders are nested, so the second stage's centroids open the first's.
+        center_index = sample_centroids(
+            xyz, self.num_samples[0], self.fps_start, self.fps_skip_origin)
+        center_xyz = gather_points(xyz, center_index)
+        neighbor_index = knn(center_xyz, xyz, self.num_neighbors)
+        first = self.gather_local_0(stem, center_index, neighbor_index)
+
+        second_xyz = center_xyz[:, :self.num_samples[1]]
+        neighbor_index = knn(second_xyz, center_xyz, self.num_neighbors)
+        positions = torch.arange(second_xyz.shape[1], device=xyz.device).expand(len(xyz), -1)
+        second = self.gather_local_1(first, positions, neighbor_index)
+
+        fused = torch.cat([self.pt_last(second), second], dim=-1)
+        conv, norm, act = self.conv_fuse
+        return stem, first, act(_conv_bn(fused, conv, norm)), center_index
+
     def forward_centroids(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """Fused features of the last stage's centroids.
 
@@ -109,27 +144,20 @@ class PCT(PointBackbone):
         Returns:
             Features (B, S, out_channels) and the centroids' indices into the points (B, S).
         """
-        self.check_points(points)
-        xyz = points[..., :3]
-        features = _conv_bn_relu(points, self.conv1, self.bn1)
-        features = _conv_bn_relu(features, self.conv2, self.bn2)
-
-        # Farthest-point orders are nested, so the second stage's centroids open the first's.
-        center_index = sample_centroids(
-            xyz, self.num_samples[0], self.fps_start, self.fps_skip_origin)
-        center_xyz = gather_points(xyz, center_index)
-        neighbor_index = knn(center_xyz, xyz, self.num_neighbors)
-        features = self.gather_local_0(features, center_index, neighbor_index)
-
-        second = center_xyz[:, :self.num_samples[1]]
-        neighbor_index = knn(second, center_xyz, self.num_neighbors)
-        positions = torch.arange(second.shape[1], device=xyz.device).expand(len(xyz), -1)
-        features = self.gather_local_1(features, positions, neighbor_index)
-
-        fused = torch.cat([self.pt_last(features), features], dim=-1)
-        conv, norm, act = self.conv_fuse
-        fused = act(_conv_bn(fused, conv, norm))
+        _, _, fused, center_index = self._stages(points)
         return fused, center_index[:, :self.num_samples[1]]
+
+    def forward_points(self, points: Tensor) -> Tensor:
+        """Features of points, ``(B, N, out_channels + stage_channels[0] + stem_channels)``.
+
+        By feature propagation (PointNet++): the last stage's features at the first stage's
+        centroids, both at the points, the stem's behind them.
+        """
+        stem, first, fused, center_index = self._stages(points)
+        xyz = points[..., :3]
+        center_xyz = gather_points(xyz, center_index)
+        return propagate_features([
+            (xyz, stem), (center_xyz, first), (center_xyz[:, :self.num_samples[1]], fused)])
 
     def forward(self, points: Tensor) -> Tensor:
         """Maps clouds (B, N, C) to global features (B, out_channels)."""

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from dcglr_mm.registry import MODELS
 
+from ..layers.feature_propagation import propagate_features
 from ..layers.patch_embed import EdgePatchEmbed, PointNetPatchEmbed
 from ..layers.sample_and_group import check_fps_start, sample_centroids
 from ..layers.transformer import TransformerBlock, init_transformer_weights
@@ -42,6 +43,11 @@ class ViT3D(PointBackbone):
     The defaults are POS-BERT's base model (D 192, L 4, 4 heads, MLP ratio 2); its large one is
     D 512, L 8, 8 heads. Weights are ready after construction: truncated normal (0.02) in linear
     layers and the class token, PyTorch's own start in the patch network.
+
+    A point's own feature is the cloud's (that of the class token), the normalised tokens after a
+    third, two thirds and all of the blocks, interpolated from the patches' centroids, and the
+    point itself. That is what Point-MAE's part segmentation head reads, with the class token's
+    feature in place of pooled tokens, because it is what DCGLR trains; it needs no parameters.
 
     Args:
         in_channels: Channels of a point, xyz first.
@@ -119,6 +125,10 @@ class ViT3D(PointBackbone):
         self.norm = nn.LayerNorm(embed_dims, eps=norm_eps)
         self.head = nn.Linear(embed_dims, self.out_channels) if output_linear else nn.Identity()
 
+        self.point_blocks = sorted({math.ceil(depth * third / 3) for third in (1, 2, 3)})
+        self.point_channels = (
+            self.out_channels + len(self.point_blocks) * embed_dims + in_channels)
+
         nn.init.trunc_normal_(self.cls_token, std=0.02)
         self.apply(init_transformer_weights)
 
@@ -158,6 +168,21 @@ class ViT3D(PointBackbone):
         for block in self.blocks:
             tokens = block(tokens)
         return self.head(self.norm(tokens[:, 0]))
+
+    def forward_points(self, points: Tensor) -> Tensor:
+        """Features of points ``(B, N, point_channels)``: the cloud's, patches', the point."""
+        tokens, patches = self.embed(points)
+        levels = []
+        for number, block in enumerate(self.blocks, start=1):
+            tokens = block(tokens)
+            if number in self.point_blocks:
+                levels.append(self.norm(tokens))
+        cloud = self.head(levels[-1][:, :1]).expand(-1, points.shape[1], -1)
+        xyz = points[..., :3]
+        patch_features = torch.cat([level[:, 1:] for level in levels], dim=-1)  # (B, S, 3 D)
+        propagated = propagate_features([
+            (xyz, points), (gather_points(xyz, patches.center_index), patch_features)])
+        return torch.cat([cloud, propagated], dim=-1)
 
     @torch.no_grad()
     def attention_maps(self, points: Tensor, layers: str = 'last') -> AttentionMaps:
