@@ -1,0 +1,244 @@
+"""Converts many rooms in several processes, so that a killed job goes on and leaves no half files.
+
+Everything is written into ``OUT.partial`` beside the output; the folder gets its name in one step
+when it is whole. A room whose record is in ``OUT.partial/.rooms`` is finished and not done again
+unless its own data changed.
+"""
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import tempfile
+import threading
+from collections.abc import Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+import filelock
+
+from ...engine.atomic_backend import write_atomically
+from ...engine.progress import ProgressLine
+from .room import Room, RoomSource
+
+SUMMARY = 'conversion.json'
+_RECORDS = '.rooms'
+_LISTED = 20  # problems that an error names before it stops
+
+
+class RoomFormat(Protocol):
+    """A layout that rooms are written in.
+
+    Attributes:
+        identity: What the files depend on besides the rooms, of JSON's types.
+    """
+
+    identity: dict[str, Any]
+
+    def write_room(self, room: Room, folder: Path) -> dict[str, Any]:
+        """Write what belongs to one room, whole or not at all; give its record, of JSON's types."""
+
+    def finish(self, folder: Path, records: list[dict[str, Any]]) -> None:
+        """Write what belongs to all rooms, given their records in order."""
+
+
+def convert_rooms(source: RoomSource, layout: RoomFormat, out: str | Path, workers: int = 0,
+                  label: str = 'rooms') -> list[str]:
+    """Write all rooms of a source in a layout.
+
+    Args:
+        source: The rooms.
+        layout: How they are written.
+        out: Folder to make. One that this function wrote from the same rooms is left as it is.
+        workers: Processes beside this one; 0 does all in this one. The files are the same.
+        label: Begins the progress line.
+
+    Returns:
+        What was mended or left out, one sentence each.
+
+    Raises:
+        FileExistsError: ``out`` holds something else, or ``OUT.partial`` was begun from other data
+            or with other settings.
+        ValueError: Rooms cannot be read; the others are converted, and kept for the next call.
+    """
+    if workers < 0:
+        raise ValueError(f'workers must be 0 or more, found {workers}')
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(out.parent / f'.{out.name}.lock')
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise FileExistsError(f'another process is writing {out}') from None
+    try:
+        return _convert(source, layout, out, workers, label)
+    finally:
+        lock.release()
+        Path(lock.lock_file).unlink(missing_ok=True)
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give the name of a file or folder to write that becomes ``path`` when the block ends well."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    holder = Path(tempfile.mkdtemp(dir=path.parent, prefix='.unfinished-'))
+    try:
+        yield holder / path.name
+        if path.is_dir():
+            shutil.rmtree(path)
+        os.replace(holder / path.name, path)
+    finally:
+        shutil.rmtree(holder, ignore_errors=True)
+
+
+def _convert(source: RoomSource, layout: RoomFormat, out: Path, workers: int,
+             label: str) -> list[str]:
+    identity = {'source': source.identity, 'layout': layout.identity}
+    states = {name: source.state(name) for name in source.names}
+    identity = json.loads(_json(identity))  # as it comes back from a file
+    summary = identity | {'state': _digest(states)}
+    if (found := _read_json(out / SUMMARY)) is not None and found.items() >= summary.items():
+        print(f'{label}: {out} is complete already')
+        return found['notes']
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f'{out} is there already and holds other data; remove it or name '
+                              'another folder')
+    partial = out.with_name(out.name + '.partial')
+    _prepare(partial, identity)
+    records = _do_rooms(source, layout, partial, states, workers, label)
+    layout.finish(partial, records)
+    notes = [note for record in records for note in record['notes']]
+    write_atomically(_json(summary | {'notes': notes}), partial / SUMMARY)
+    shutil.rmtree(partial / _RECORDS)
+    (partial / 'begun.json').unlink()
+    if out.is_dir():
+        out.rmdir()
+    os.replace(partial, out)
+    return notes
+
+
+def _prepare(partial: Path, identity: dict[str, Any]) -> None:
+    """Make the unfinished folder, or go on with one that was begun in the same way."""
+    begun = _read_json(partial / 'begun.json')
+    if begun is None:
+        if partial.exists():
+            shutil.rmtree(partial)  # killed before it had written a room
+        (partial / _RECORDS).mkdir(parents=True)
+        write_atomically(_json(identity), partial / 'begun.json')
+    elif begun != identity:
+        raise FileExistsError(f'{partial} was begun from other data or with other settings '
+                              f'({_difference(begun, identity)}); remove it or repeat those')
+    for rest in partial.rglob('.unfinished-*'):
+        shutil.rmtree(rest, ignore_errors=True)
+
+
+def _do_rooms(source: RoomSource, layout: RoomFormat, partial: Path, states: dict[str, str],
+              workers: int, label: str) -> list[dict[str, Any]]:
+    """Write the rooms that are not there yet; give the records of all in order."""
+    records: dict[str, dict[str, Any]] = {}
+    for name, state in states.items():
+        record = _read_json(_record_path(partial, name))
+        if record is not None and record['state'] == state:
+            records[name] = record
+    todo = [name for name in source.names if name not in records]
+    progress = ProgressLine(label, max(1, len(states)))
+    progress.update(len(records), 'goes on' if records else '')
+    problems: list[str] = []
+    try:
+        for name, result in _run(source, layout, partial, todo, states, workers):
+            if isinstance(result, str):
+                problems.append(result)
+            else:
+                records[name] = result
+            progress.update(len(records), name)
+    finally:
+        progress.break_off()
+    if problems:
+        listed = problems[:_LISTED]
+        if len(problems) > _LISTED:
+            listed.append(f'and {len(problems) - _LISTED} more')
+        raise ValueError(f'{len(problems)} of {len(states)} rooms cannot be converted; the others '
+                         f'are kept, so mend these and repeat the command: {"; ".join(listed)}')
+    return [records[name] for name in source.names]
+
+
+def _run(source: RoomSource, layout: RoomFormat, partial: Path, todo: list[str],
+         states: dict[str, str], workers: int) -> Iterator[tuple[str, dict[str, Any] | str]]:
+    """Do rooms and give each one's record, or what is wrong with it, as it gets ready."""
+    jobs = ((name, (source, layout, partial, name, states[name])) for name in todo)
+    if workers == 0:
+        for name, job in jobs:
+            yield name, _do_room(*job)
+        return
+    # Fresh processes: a fork of one with running threads may hang.
+    with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'),
+                             initializer=_end_with_parent) as pool:
+        running: dict[Future, str] = {}
+        try:
+            while True:
+                while len(running) < 2 * workers and (job := next(jobs, None)) is not None:
+                    running[pool.submit(_do_room, *job[1])] = job[0]
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _do_room(source: RoomSource, layout: RoomFormat, partial: Path, name: str,
+             state: str) -> dict[str, Any] | str:
+    try:
+        room = source.load(name)
+    except ValueError as error:
+        return str(error)
+    record = layout.write_room(room, partial)
+    record = record | {'name': name, 'state': state, 'notes': room.notes}
+    write_atomically(_json(record), _record_path(partial, name))
+    return record
+
+
+def _end_with_parent() -> None:
+    """Let a worker leave Ctrl-C to its parent, and end it when the parent was killed."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with suppress(ValueError):
+            signal.signal(number, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _record_path(partial: Path, name: str) -> Path:
+    return partial / _RECORDS / f'{name}.json'
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, indent=1) + '\n').encode()
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        return None
+
+
+def _digest(value: Any) -> str:
+    return hashlib.blake2b(_json(value), digest_size=8).hexdigest()
+
+
+def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """Name the settings that differ, with both values."""
+    flat = [{key: value for part in tree.values() for key, value in part.items()}
+            for tree in (found, wanted)]
+    keys = [key for key in flat[0] | flat[1] if flat[0].get(key) != flat[1].get(key)]
+    return ', '.join(f'{key} {flat[0].get(key)!r}, now {flat[1].get(key)!r}' for key in keys)
