@@ -80,6 +80,18 @@ def test_result_without_gradient_is_the_same(training):
         torch.testing.assert_close(layer(features, index), expected, rtol=0, atol=1e-10)
 
 
+def test_nothing_is_prepared_for_a_gradient_that_is_not_recorded(monkeypatch):
+    from dcglr_mm.models.layers import edge_conv_function
+    features, index = graph('generic')
+    layer = make_layer().train()  # its parameters do want a gradient
+    for name in ('neighbor_max_with_winner', 'reverse_edges'):
+        monkeypatch.setattr(edge_conv_function, name, None)  # calling it would fail
+    with torch.no_grad():
+        layer(features, index)
+    with pytest.raises(TypeError):
+        layer(features, index)
+
+
 @pytest.mark.parametrize('settings', [
     dict(affine=False), dict(momentum=None), dict(track_running_stats=False), dict(eps=0.1)])
 @pytest.mark.parametrize('training', [True, False])

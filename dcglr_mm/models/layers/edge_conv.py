@@ -84,7 +84,7 @@ class EdgeConv(nn.Sequential):
         needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
         if not of_batch and not needs_grad:
             return edge_conv_inference(*inputs, norm).to(out_dtype)
-        out, mean, var, count = EdgeConvFunction.apply(*inputs, norm)
+        out, mean, var, count = EdgeConvFunction.apply(*inputs, norm, needs_grad)
         if bn.training and bn.track_running_stats:
             _update_running_moments(bn, mean, var, count)
         return out.to(out_dtype)

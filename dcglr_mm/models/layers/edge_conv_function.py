@@ -68,7 +68,7 @@ class EdgeConvFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, features: Tensor, index: Tensor, weight: Tensor, scale: Tensor, shift: Tensor,
-                norm: EdgeNorm) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+                norm: EdgeNorm, with_grad: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Convolves.
 
         Args:
@@ -78,13 +78,14 @@ class EdgeConvFunction(torch.autograd.Function):
             scale: Scale of batch norm, ``(D,)``.
             shift: Shift of batch norm, ``(D,)``.
             norm: Everything else about normalisation and activation.
+            with_grad: Whether :meth:`backward` will follow. (``ctx.needs_input_grad`` only tells
+                which inputs want a gradient, also where none is recorded.)
 
         Returns:
             Output ``(B, N, D)``; mean and biased variance that were used, ``(D,)``; number of
             values they come from.
         """
         batch, num_points, k = index.shape
-        with_grad = any(ctx.needs_input_grad)
         of_batch = norm.mean is None
         sign = torch.where(scale < 0, -1, 1).to(scale)
         projections = _split(weight * sign[:, None])
@@ -184,7 +185,7 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     grad_center = grad_middle + edge_total[:, None] * origin if norm.sync else grad_middle
     grad_weight = torch.cat((grad_neighbor - grad_middle, grad_center), 1) * sign[:, None]
     return (grad_features, None, grad_weight if need_weight else None, grad_scale, grad_shift,
-            None)
+            None, None)
 
 
 def _split(weight: Tensor) -> tuple[Tensor, Tensor]:

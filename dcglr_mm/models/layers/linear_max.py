@@ -55,7 +55,7 @@ def linear_max(rows: Tensor,
     tensors = [None if t is None else _widen(t) for t in (rows, weight, offset)]
     with torch.autocast(device, enabled=False):
         value, mean, var = _LinearMax.apply(
-            *tensors, index, sign, negative_slope, statistics, low)
+            *tensors, index, sign, negative_slope, statistics, low, torch.is_grad_enabled())
     return LinearMax(value, mean, var) if statistics else LinearMax(value, None, None)
 
 
@@ -67,14 +67,16 @@ class _LinearMax(torch.autograd.Function):
     """See ``linear_max``. Works on ``y`` times the sign, so that a plain maximum suffices."""
 
     @staticmethod
-    def forward(ctx, rows, weight, offset, index, sign, negative_slope, statistics, low):
+    def forward(ctx, rows, weight, offset, index, sign, negative_slope, statistics, low,
+                recording):
         signed, flip = weight, None
         if sign is not None:
             sign = sign.to(weight.dtype)
             flip = torch.where(sign < 0, -1., 1.).to(weight.dtype)
             signed = weight * flip[:, None]
         pieces = Pieces(rows, offset, index, negative_slope, max(weight.shape))
-        keep = any(ctx.needs_input_grad)
+        # needs_input_grad only tells which inputs want a gradient, also where none is recorded.
+        keep = recording and any(ctx.needs_input_grad)
         ctx.sparse = low is None and sparse_pays(rows, weight, pieces.k, statistics)
         value = rows.new_empty(pieces.num_groups, len(weight))
         winner = value.new_empty(value.shape, dtype=torch.int32) if keep else None
@@ -144,7 +146,7 @@ class _LinearMax(torch.autograd.Function):
                 statistics.add_weight(grad_weight)
             if ctx.flip is not None:
                 grad_weight *= ctx.flip[:, None]
-        return grad_rows, grad_weight, grad_offset, None, None, None, None, None
+        return grad_rows, grad_weight, grad_offset, *[None] * 6
 
 
 __all__ = ['LinearMax', 'linear_max']
