@@ -171,7 +171,8 @@ def test_bfloat16_losses_are_float32_and_close():
 @pytest.mark.parametrize('call, message', [
     (lambda m: m.loss(dict(points=torch.zeros(1, 4, 3))),
      r"STRL reads inputs\['global'\], found only \['points'\].*MultiView"),
-    (lambda m: m.loss({'global': torch.randn(4, 3, 16, 3)}), 'compares 2 views of a shape, got .*3'),
+    (lambda m: m.loss({'global': torch.randn(4, 3, 16, 3)}),
+     'compares 2 views of a shape, got .*3'),
     (lambda m: m.train()(two_views(), mode='loss'), 'TeacherUpdateHook'),
 ])
 def test_wrong_calls_are_named(call, message):

@@ -14,6 +14,7 @@ from .fill import FILLS
 from .fps import random_farthest_point_sample
 from .jitter import RandomJitter
 from .scale_shift import RandomScale, RandomShift
+from .views import build_transforms, stack_views
 
 CROP = 'crop'
 
@@ -97,7 +98,11 @@ class MultiCrop(PointTransform):
                       for _ in range(self.num_local)],
             'resolution': [self._resolution_view(points, rng) for _ in range(self.num_resolution)],
         }
-        return {**results, 'views': {kind: _stack(kind, v) for kind, v in views.items() if v}}
+        stacked = {
+            kind: stack_views('MultiCrop', kind, some, 'transforms in augment that change the '
+                              f'number of points need a fixed {kind}_points')
+            for kind, some in views.items() if some}
+        return {**results, 'views': stacked}
 
     def _crop_view(self, points: np.ndarray, ratio: tuple[float, float], size: int | None,
                    rng: np.random.Generator) -> np.ndarray:
@@ -124,15 +129,6 @@ class MultiCrop(PointTransform):
         return view.take(rng.permutation(len(view)), axis=0) if self.shuffle else view
 
 
-def _stack(kind: str, views: list[np.ndarray]) -> np.ndarray:
-    shapes = sorted({view.shape for view in views})
-    if len(shapes) > 1:
-        raise ValueError(f'MultiCrop: the {kind} views of one cloud differ in shape, {shapes}; '
-                         f'transforms in augment that change the number of points need a fixed '
-                         f'{kind}_points')
-    return np.stack(views)
-
-
 def _check_points(name: str, value: int | None) -> int | None:
     return None if value is None else check_count(f'MultiCrop: {name}', value)
 
@@ -146,14 +142,8 @@ def _split_augment(name: str, augment: Sequence | None) -> tuple[list[Callable],
         raise ValueError(f"MultiCrop: {name} has the word 'crop' {augment.count(CROP)} times; "
                          'expected at most once')
     cut = augment.index(CROP) if CROP in augment else -1
-    built = []
-    for item in augment[:max(cut, 0)] + augment[cut + 1:]:
-        if isinstance(item, dict):
-            item = TRANSFORMS.build(item)
-        if not callable(item):
-            raise TypeError(f"MultiCrop: {name} holds {item!r}; expected a transform's config, a "
-                            "callable or the word 'crop'")
-        built.append(item)
+    built = build_transforms(f'MultiCrop: {name}', augment[:max(cut, 0)] + augment[cut + 1:],
+                             words=" or the word 'crop'")
     return built[:max(cut, 0)], built[max(cut, 0):]
 
 

@@ -46,6 +46,23 @@ def random_rotation(rng: np.random.Generator) -> np.ndarray:
     ])
 
 
+def rotate_points(points: np.ndarray, rotation: np.ndarray, normals: int | None) -> np.ndarray:
+    """Turns the coordinates and, where there are any, the normals of a cloud; a new array.
+
+    Args:
+        points: Cloud (N, C).
+        rotation: Matrix (3, 3).
+        normals: First channel of the normals, or None.
+    """
+    rotation = rotation.astype(np.float32)
+    rotated = points.copy()
+    rotated[:, :3] = points[:, :3] @ rotation.T  # (N, 3)
+    if normals is not None:
+        columns = normal_slice(points, normals)
+        rotated[:, columns] = points[:, columns] @ rotation.T
+    return rotated
+
+
 @TRANSFORMS.register_module()
 class RandomRotation(PointTransform):
     """Rotates the cloud about the origin.
@@ -78,10 +95,4 @@ class RandomRotation(PointTransform):
         return axis_rotation(self.axis, math.radians(rng.uniform(*self.angle)))
 
     def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        rotation = self.draw_rotation(rng).astype(np.float32)
-        rotated = points.copy()
-        rotated[:, :3] = points[:, :3] @ rotation.T  # (N, 3)
-        if self.normals is not None:
-            columns = normal_slice(points, self.normals)
-            rotated[:, columns] = points[:, columns] @ rotation.T
-        return rotated
+        return rotate_points(points, self.draw_rotation(rng), self.normals)

@@ -52,14 +52,19 @@ class RandomShift(PointTransform):
     Args:
         shift: Range (low, high) of the uniform offset of each axis in the cloud's units, or one
             number ``s`` for (-s, s). 0.2 is POS-BERT's (lineage) value.
+        relative: Whether ``shift`` is a share of the cloud's extent along each axis instead; 0.1
+            is STRL's value then.
     """
 
-    def __init__(self, shift: Sequence[float] | float = 0.2) -> None:
+    def __init__(self, shift: Sequence[float] | float = 0.2, relative: bool = False) -> None:
         pair = (-shift, shift) if isinstance(shift, (int, float)) else shift
         self.shift = check_range('RandomShift: shift', pair)
+        self.relative = relative
 
     def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         offset = rng.uniform(*self.shift, size=3).astype(np.float32)
+        if self.relative:
+            offset *= np.ptp(points[:, :3], axis=0)
         points = points.copy()
         for axis in range(3):
             points[:, axis] += offset[axis]
