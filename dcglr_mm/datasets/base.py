@@ -8,7 +8,7 @@ import torch
 from mmengine.dataset import BaseDataset, force_full_init
 
 from ..registry import TRANSFORMS
-from .checks import check_cloud, check_labels
+from .checks import check_cloud, check_labels, check_point_labels
 
 SPLITS = ('train', 'test')
 _BASE_KEYS = ('filter_cfg', 'indices', 'lazy_init', 'max_refetch', 'metainfo', 'serialize_data')
@@ -45,11 +45,14 @@ class PointCloudDataset(BaseDataset):
 
     A subclass gives :meth:`load_data_list`, a list of small dicts that say where each cloud is
     (with ``gt_label`` where there is one), and :meth:`read_points`, which reads one cloud when it
-    is asked for. Subclasses with labels also give :meth:`load_classes`.
+    is asked for. Subclasses with labels also give :meth:`load_classes`, those with a label for each
+    point :meth:`read_point_labels`.
 
-    An item enters the pipeline as ``dict(points, gt_label, sample_idx, rng)``: ``points`` is a
-    float32 array (N, C) of its own memory, xyz first, and ``rng`` the
-    :class:`numpy.random.Generator` that all transforms of this item draw from.
+    An item enters the pipeline as ``dict(points, gt_label, pts_semantic_mask, sample_idx, rng)``:
+    ``points`` is a float32 array (N, C) of its own memory, xyz first, ``pts_semantic_mask`` (N,)
+    int64 the labels of its points (mmdet3d's name), and ``rng`` the
+    :class:`numpy.random.Generator` that all transforms of this item draw from. The labels are there
+    where the data have them.
 
     Randomness: with an epoch announced by :meth:`set_epoch` and a seed, the generator of an item is
     ``default_rng([seed, epoch, idx])``, the same for any number of workers and after a resume.
@@ -102,6 +105,17 @@ class PointCloudDataset(BaseDataset):
             info: The cloud's entry of :meth:`load_data_list`, with ``sample_idx``.
         """
         raise NotImplementedError(f'{type(self).__name__} must give read_points().')
+
+    def read_point_labels(self, info: dict) -> np.ndarray | None:
+        """Read the labels of the points of one cloud, shape (N,); None where there are none.
+
+        The pipeline gets them as int64 after a check that they are as many as the points and whole
+        numbers. That they name classes is for the subclass to check, as it alone knows which.
+
+        Args:
+            info: As in :meth:`read_points`.
+        """
+        return None
 
     def load_classes(self) -> Sequence[str]:
         """Read the class names from the data; empty where there are no labels."""
@@ -161,6 +175,10 @@ class PointCloudDataset(BaseDataset):
                    'rng': self._make_rng(info['sample_idx'])}
         if 'gt_label' in info:
             results['gt_label'] = info['gt_label']
+        labels = self.read_point_labels(info)
+        if labels is not None:
+            results['pts_semantic_mask'] = check_point_labels(labels, len(results['points']),
+                                                              lambda: self.describe(info))
         try:
             return self.pipeline(results)
         except ValueError as error:  # a transform knows the number of a sample, not its file

@@ -62,6 +62,32 @@ def check_labels(labels: Sequence[int] | np.ndarray, classes: Sequence[str], whe
                          f'{len(bad)} of {len(labels)} labels are out of range.')
 
 
+def check_point_labels(labels: np.ndarray, num_points: int,
+                       where: str | Callable[[], str]) -> np.ndarray:
+    """Give the labels of a cloud's points as a new int64 array, or say what is wrong with them.
+
+    Args:
+        labels: One whole number a point, shape (N,), any real type.
+        num_points: Number N of points of the cloud.
+        where: What the error calls the cloud, or a function that says so.
+
+    Raises:
+        ValueError: There are not N labels, or some are no whole numbers.
+    """
+    labels = np.asarray(labels)
+    if labels.shape != (num_points,):
+        raise ValueError(f'{_name(where)}: the labels of the points have shape {labels.shape}, '
+                         f'expected ({num_points},), one for each point.')
+    if labels.dtype.kind not in 'fiu':
+        raise ValueError(f'{_name(where)}: labels of points are whole numbers, found values of '
+                         f'type {labels.dtype}.')
+    bad = np.flatnonzero(~np.isfinite(labels) | (labels != np.trunc(labels)))
+    if len(bad):
+        raise ValueError(f'{_name(where)}: labels of points are whole numbers, found '
+                         f'{labels[bad[0]]} at point {bad[0]}.')
+    return labels.astype(np.int64)
+
+
 def require_folder(path: str | Path, layout: str) -> Path:
     """Give ``path`` if it is a folder, else raise ``FileNotFoundError``.
 

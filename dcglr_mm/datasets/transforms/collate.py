@@ -19,7 +19,8 @@ def collate_clouds(samples: Sequence[dict], _scope_: str | None = None) -> dict:
             where a config inherits ours by ``dcglr_mm::``.
 
     Returns:
-        The same dict with a batch axis in front of every tensor and ints as int64 tensors (B,).
+        The same dict with a batch axis in front of every tensor (labels of points become (B, N))
+        and ints as int64 tensors (B,).
 
     Raises:
         ValueError: Samples of the batch differ in shape or in what they hold.
@@ -31,15 +32,19 @@ def collate_clouds(samples: Sequence[dict], _scope_: str | None = None) -> dict:
                 raise ValueError(f'{part} of {_name(sample)} holds {sorted(sample[part])}, that of '
                                  f'{_name(first)} {sorted(first[part])}; a batch needs one set of '
                                  'keys')
-        for key, tensor in sample['inputs'].items():
-            if tensor.shape != first['inputs'][key].shape:
-                raise ValueError(_shape_message(key, first, sample))
+            for key, value in sample[part].items():
+                if _shape(value) != _shape(first[part][key]):
+                    raise ValueError(_shape_message(part, key, first, sample))
     return default_collate(list(samples))
 
 
-def _shape_message(key: str, first: dict, sample: dict) -> str:
-    shapes = [tuple(torch.as_tensor(s['inputs'][key]).shape) for s in (first, sample)]
-    return (f'inputs[{key!r}] has shape {shapes[0]} in {_name(first)} and {shapes[1]} in '
+def _shape(value: object) -> tuple[int, ...] | None:
+    return tuple(value.shape) if isinstance(value, torch.Tensor) else None
+
+
+def _shape_message(part: str, key: str, first: dict, sample: dict) -> str:
+    shapes = [_shape(s[part][key]) for s in (first, sample)]
+    return (f'{part}[{key!r}] has shape {shapes[0]} in {_name(first)} and {shapes[1]} in '
             f'{_name(sample)}; clouds of one batch need one number of points: put '
             "dict(type='SamplePoints', num_points=...) before MultiCrop or PackInputs, or give "
             'MultiCrop fixed global_points, local_points and resolution_points')

@@ -5,7 +5,7 @@ import numpy as np
 
 from dcglr_mm.registry import TRANSFORMS
 
-from .base import PointTransform
+from .base import PointSelection
 from .checks import check_choice, check_count, check_number
 from .fps import farthest_point_sample, random_farthest_point_sample
 
@@ -13,7 +13,7 @@ _METHODS = ('first', 'random', 'fps')
 
 
 @TRANSFORMS.register_module()
-class SamplePoints(PointTransform):
+class SamplePoints(PointSelection):
     """Brings every cloud to one number of points.
 
     Args:
@@ -45,19 +45,19 @@ class SamplePoints(PointTransform):
                              'asked for; lower num_points or set allow_repeat=True')
         return super().transform(results)
 
-    def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def select(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         if len(points) < self.num_points:
-            return points[self._repeated(len(points), rng)]
+            return self._repeated(len(points), rng)
         if self.method == 'first':
-            return points[:self.num_points].copy()
+            return np.arange(self.num_points)
         if self.method == 'random':
-            return points.take(rng.permutation(len(points))[:self.num_points], axis=0)
+            return rng.permutation(len(points))[:self.num_points]
         if self.fps_start is None:
-            return points[random_farthest_point_sample(points, self.num_points, rng)]
+            return random_farthest_point_sample(points, self.num_points, rng)
         if self.fps_start >= len(points):
             raise ValueError(f'SamplePoints: fps_start is {self.fps_start}, but the cloud has '
                              f'{len(points)} points')
-        return points[farthest_point_sample(points, self.num_points, self.fps_start)]
+        return farthest_point_sample(points, self.num_points, self.fps_start)
 
     def _repeated(self, found: int, rng: np.random.Generator) -> np.ndarray:
         if self.method == 'first':
@@ -67,19 +67,19 @@ class SamplePoints(PointTransform):
 
 
 @TRANSFORMS.register_module()
-class ShufflePoints(PointTransform):
+class ShufflePoints(PointSelection):
     """Puts the points into a random order."""
 
-    def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        return points.take(rng.permutation(len(points)), axis=0)
+    def select(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        return rng.permutation(len(points))
 
 
 @TRANSFORMS.register_module()
-class RandomInputDropout(PointTransform):
+class RandomInputDropout(PointSelection):
     """Replaces a random share of the points by the first point, so that the count stays.
 
     The share is uniform in [0, max_ratio] and each point falls with that probability (PointNet++'s
-    random input dropout).
+    random input dropout). A replaced point takes the first one's label too.
 
     Args:
         max_ratio: Largest share, in [0, 1). 0.875 is PointNet++'s, PCT's and STRL's value.
@@ -91,8 +91,6 @@ class RandomInputDropout(PointTransform):
             raise ValueError(f'RandomInputDropout: max_ratio is {max_ratio!r}; expected 0 <= '
                              'max_ratio < 1')
 
-    def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    def select(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         dropped = rng.random(len(points)) < rng.uniform(0, self.max_ratio)  # (N,)
-        points = points.copy()
-        points[dropped] = points[0]
-        return points
+        return np.where(dropped, 0, np.arange(len(points)))
