@@ -67,7 +67,8 @@ class DGCNNSeg(PointBackbone):
                 self.add_module(f'conv{number}', layer)
                 number += 1
             inputs = widths[-1]
-        local_channels = sum(widths[-1] for widths in stage_widths)
+        self.local_widths = [widths[-1] for widths in stage_widths]
+        local_channels = sum(self.local_widths)
         self.last_name = f'conv{number}'
         self.add_module(self.last_name, PointLinear(local_channels, emb_dims))
         self.point_channels = emb_dims + local_channels

@@ -1,0 +1,5 @@
+"""Our backbones in the shape in which mmdet3d's models take theirs; plain torch."""
+from .dgcnn_backbone import DGCNNBackbone
+from .point_features import PointFeatures
+
+__all__ = ['DGCNNBackbone', 'PointFeatures']
