@@ -4,7 +4,8 @@ from .modelnet40_cad import ModelNet40CAD
 from .modelnet40_h5 import ModelNet40H5
 from .point_folder import PointFolder
 from .shapenet import ShapeNetXYZ
+from .stratified_subset import StratifiedSubset
 from .synthetic_shapes import SyntheticShapes
 
 __all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'PointFolder', 'ShapeNetXYZ',
-           'SyntheticShapes', 'transforms']
+           'StratifiedSubset', 'SyntheticShapes', 'transforms']

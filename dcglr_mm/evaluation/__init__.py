@@ -5,6 +5,7 @@ from .few_label import FewLabelResult, few_label_svm
 from .folds import read_groups, stratified_folds, validation_fold
 from .knn import knn_accuracy
 from .linear_svm import PRESETS, SVMResult, linear_svm
+from .metrics import ClassificationMetric
 from .model_selection import C_GRID, choose_c
 from .protocol import score_backbone, score_features
 from .rotations import FixedRotation
@@ -13,6 +14,7 @@ from .spectrum import covariance_eigenvalues, effective_rank, knn_purity, per_di
 __all__ = [
     'C_GRID',
     'PRESETS',
+    'ClassificationMetric',
     'FewLabelResult',
     'FixedRotation',
     'SVMResult',

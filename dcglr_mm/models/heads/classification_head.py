@@ -74,8 +74,8 @@ class ClassificationHead(BaseModule):
         low, high = int(labels.min()), int(labels.max())
         if low < 0 or high >= self.num_classes:
             raise ValueError(f'a sample has label {low if low < 0 else high}, but the head has '
-                             f'{self.num_classes} classes (labels 0 to {self.num_classes - 1}); set '
-                             "model.head.num_classes to the number of the data's classes")
+                             f'{self.num_classes} classes (labels 0 to {self.num_classes - 1}); '
+                             "set model.head.num_classes to the number of the data's classes")
         logits = self(features)
         accuracy = (logits.detach().argmax(1) == labels).float().mean()
         return dict(loss=self.loss_function(logits, labels), accuracy=accuracy)

@@ -1,4 +1,5 @@
 from .byol import BYOLLoss
 from .distillation import DistillationLoss
+from .label_smoothing import LabelSmoothingLoss
 
-__all__ = ['BYOLLoss', 'DistillationLoss']
+__all__ = ['BYOLLoss', 'DistillationLoss', 'LabelSmoothingLoss']

@@ -1,0 +1,8 @@
+# PCT pre-trained by DCGLR on ShapeNet, fine-tuned on ModelNet40 H5 (paper, Table 2: 93.4).
+# Another checkpoint: --cfg-options model.backbone.init_cfg.checkpoint=FILE
+_base_ = ['pct_1xb32-cos-250e_modelnet40-h5.py']
+
+model = dict(backbone=dict(init_cfg=dict(
+    type='Pretrained',
+    prefix='teacher.backbone.',
+    checkpoint='work_dirs/dcglr_pct_1xb64-cos-300e_shapenet-2048/epoch_300.pth')))
