@@ -12,6 +12,7 @@ except ImportError as error:
         '"pip install -e .[mmdet3d]"; `make test` does all of it') from error
 
 from .pack_seg import PackSegInputs
+from .point_backbone import MMDet3DBackbone
 from .room_segmentor import RoomSegmentor
 from .seed_item import SeedItem
 from .smoothed_cross_entropy import SmoothedCrossEntropy
@@ -19,4 +20,6 @@ from .strict_backbones import load_backbones_strictly
 
 load_backbones_strictly()
 
-__all__ = ['PackSegInputs', 'RoomSegmentor', 'SeedItem', 'SmoothedCrossEntropy']
+__all__ = [
+    'MMDet3DBackbone', 'PackSegInputs', 'RoomSegmentor', 'SeedItem', 'SmoothedCrossEntropy'
+]
