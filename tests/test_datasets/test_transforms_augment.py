@@ -5,10 +5,11 @@ import pickle
 import numpy as np
 import pytest
 
-from dcglr_mm.datasets.transforms import (MultiCrop, NormalizeUnitSphere, PackInputs,
-                                          PointTransform, RandomInputDropout, RandomJitter,
-                                          RandomRotation, RandomScale, RandomShift, SamplePoints,
-                                          ShufflePoints)
+from dcglr_mm.datasets.transforms import (MultiCrop, MultiView, NormalizeUnitSphere, PackInputs,
+                                          PointTransform, RandomBoxCrop, RandomBoxCutout,
+                                          RandomInputDropout, RandomJitter, RandomRotation,
+                                          RandomRotationPerturbation, RandomScale, RandomShift,
+                                          SamplePoints, ShufflePoints, UpsampleByNeighbors)
 from dcglr_mm.datasets.transforms.rotation import axis_rotation, random_rotation
 from dcglr_mm.registry import TRANSFORMS
 
@@ -18,7 +19,9 @@ ALL = [
     RandomInputDropout(), SamplePoints(20, 'first'), SamplePoints(20, 'random'),
     SamplePoints(20, 'fps'), SamplePoints(20, 'fps', fps_start=None),
     SamplePoints(90, 'random', allow_repeat=True), MultiCrop(), MultiCrop(fill='repeat'),
-    MultiCrop(fill='subsample'),
+    MultiCrop(fill='subsample'), MultiView([RandomJitter(), SamplePoints(20)]),
+    RandomBoxCrop(20, prob=1), RandomBoxCutout(20, prob=1), RandomRotationPerturbation(normals=3),
+    RandomShift(0.1, relative=True), UpsampleByNeighbors(100), UpsampleByNeighbors(10),
 ]
 
 
