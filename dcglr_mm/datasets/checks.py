@@ -132,12 +132,13 @@ def list_folder(folder: Path) -> str:
     return f'The folder {folder} holds: {", ".join(names[:_LISTED])}{more}.'
 
 
-def read_list(path: Path, layout: str) -> list[str]:
+def read_list(path: Path, layout: str, *, repeats: bool = False) -> list[str]:
     """Read a text list: one entry a line, stripped; blank lines do not count.
 
     Args:
         path: The list.
         layout: What the folder should hold, for the error.
+        repeats: Whether an entry may be there more than once.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -154,7 +155,7 @@ def read_list(path: Path, layout: str) -> list[str]:
         entry = line.strip()
         if not entry:
             continue
-        if entry in first:
+        if entry in first and not repeats:
             raise ValueError(f'{path}, line {number}: {entry!r} is listed twice (first in line '
                              f'{first[entry]}).')
         first[entry] = number

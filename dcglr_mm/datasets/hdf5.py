@@ -35,7 +35,7 @@ def get_array(file: h5py.File, key: str) -> h5py.Dataset:
 
 
 def open_clouds(path: Path, key: str, cache_dir: str | Path | None) -> FileArray | CloudStore:
-    """Open clouds (M, P, C) of an HDF5 file for reading at random.
+    """Open clouds (M, P, C), or one value a point (M, P), of an HDF5 file for reading at random.
 
     An array that lies in the file as it is in memory is read in place. One that is chunked, and so
     mostly compressed, would inflate a whole chunk of many clouds for each cloud: it is copied into
@@ -45,16 +45,21 @@ def open_clouds(path: Path, key: str, cache_dir: str | Path | None) -> FileArray
         path: The file.
         key: Name of the array.
         cache_dir: Folder of the cache, see :func:`dcglr_mm.datasets.cache.open_cache`.
+
+    Returns:
+        What gives a cloud (P, C) by its row; one value a point comes as (P,) or (P, 1).
     """
     with open_hdf5(path) as file:
         array = get_array(file, key)
         if in_place := _map_in_place(path, array):
             return in_place
-        clouds, _, columns = array.shape
-        dtype = array.dtype.newbyteorder('=') if array.dtype.itemsize <= 4 \
-            and array.dtype.kind == 'f' else np.dtype(np.float32)
+        clouds, columns = len(array), array.shape[2] if array.ndim == 3 else 1
+        # Coordinates beyond float32 are not kept; whole numbers are as they are.
+        dtype = np.dtype(np.float32) if array.dtype.kind == 'f' and array.dtype.itemsize > 4 \
+            else array.dtype.newbyteorder('=')
     state = file_state(path)
-    source = CloudSource(name=path.stem, origin=path.parent, columns=columns, dtype=dtype,
+    name = path.stem if key == 'data' else f'{path.stem}_{key}'
+    source = CloudSource(name=name, origin=path.parent, columns=columns, dtype=dtype,
                          entries=[f'{state} {key} {row}' for row in range(clouds)],
                          read=lambda start: _read_in_order(path, key, start))
     return open_cache(source, cache_dir)
@@ -82,4 +87,5 @@ def _read_in_order(path: Path, key: str, start: int) -> Iterator[np.ndarray]:
         block = max(1, min(chunk, _BLOCK_BYTES // row_bytes))
         for first in range(start // block * block, len(array), block):
             rows = array[first:first + block]
+            rows = rows.reshape(*rows.shape[:2], -1)  # (rows, P, C), C = 1 for values of points
             yield from rows[max(0, start - first):]

@@ -1,15 +1,15 @@
 """Clouds in the layout of ``modelnet40_ply_hdf5_2048``."""
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-import h5py
 import numpy as np
 
 from ..registry import DATASETS
 from .base import PointCloudDataset
 from .cache import CloudStore
-from .checks import check_labels, read_list, require_file, require_folder
+from .checks import read_list, require_file, require_folder
 from .file_array import FileArray
-from .hdf5 import get_array, open_clouds, open_hdf5
+from .h5_files import read_cloud_labels, read_file_list
+from .hdf5 import open_clouds
 
 LAYOUT = ('train_files.txt and test_files.txt (one h5 file a line), shape_names.txt (one class a '
           'line) and the h5 files with "data" (M, P, 3) and "label" (M, 1), as in '
@@ -54,13 +54,9 @@ class ModelNet40H5(PointCloudDataset):
 
     def load_data_list(self) -> list[dict]:
         root = require_folder(self.data_root, LAYOUT)
-        file_list = root / f'{self.split}_files.txt'
-        names = [_find_listed(root, line) for line in read_list(file_list, LAYOUT)]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise ValueError(f'{file_list} lists {twice} twice; of a path that does not exist '
-                             'only the base name counts.')
-        labels = {name: self._read_labels(require_file(root / name, LAYOUT)) for name in names}
+        names = read_file_list(root / f'{self.split}_files.txt', LAYOUT)
+        labels = {name: read_cloud_labels(require_file(root / name, LAYOUT), self.num_columns,
+                                          self.metainfo['classes']) for name in names}
         for name in names:
             self._clouds[name] = open_clouds(root / name, 'data', self.cache_dir)
         return [{'file': name, 'row': row, 'gt_label': label}
@@ -71,44 +67,3 @@ class ModelNet40H5(PointCloudDataset):
 
     def describe(self, info: dict) -> str:
         return f'{Path(self.data_root) / info["file"]}, row {info["row"]}'
-
-    def _read_labels(self, path: Path) -> list[int]:
-        """Check the arrays of a file and give its labels."""
-        with open_hdf5(path) as file:
-            _check_data(path, get_array(file, 'data'), self.num_columns)
-            labels = get_array(file, 'label')[()]
-            clouds = len(file['data'])
-        if labels.shape not in ((clouds,), (clouds, 1)):
-            raise ValueError(f'{path}: "label" has shape {labels.shape}, expected ({clouds}, 1) or '
-                             f'({clouds},), one label for each of the {clouds} clouds in "data".')
-        labels = labels.reshape(-1)
-        if labels.dtype.kind not in 'fiu' or not np.array_equal(labels, np.trunc(labels)):
-            raise ValueError(f'{path}: "label" holds values of type {labels.dtype} that are no '
-                             'whole numbers.')
-        check_labels(labels, self.metainfo['classes'], str(path))
-        return labels.astype(np.int64).tolist()
-
-
-def _find_listed(root: Path, line: str) -> str:
-    """Name the file, relative to ``root``, that a line of a file list means.
-
-    The lists of the released archive name files by the path they had elsewhere
-    (``data/modelnet40_ply_hdf5_2048/...``), so the base name inside ``root`` comes first.
-    """
-    path = PurePosixPath(line.replace('\\', '/'))
-    if not (root / path.name).is_file() and (root / path).is_file():
-        return str(path)
-    return path.name
-
-
-def _check_data(path: Path, data: h5py.Dataset, num_columns: int) -> None:
-    if data.ndim != 3:
-        raise ValueError(f'{path}: "data" has shape {data.shape}, expected (clouds, points, '
-                         f'{num_columns}).')
-    if data.shape[2] != num_columns:
-        raise ValueError(f'{path}: "data" has shape {data.shape}, {data.shape[2]} columns a point, '
-                         f'expected num_columns = {num_columns}.')
-    if data.shape[0] == 0 or data.shape[1] == 0:
-        raise ValueError(f'{path}: "data" has shape {data.shape}, it holds no points.')
-    if data.dtype.kind not in 'fiu':
-        raise ValueError(f'{path}: "data" holds values of type {data.dtype}, expected numbers.')
