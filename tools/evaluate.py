@@ -13,10 +13,10 @@ import os
 import sys
 from pathlib import Path
 
-# Idle threads sleep instead of spinning. OpenMP reads this once, when torch is loaded.
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-# A checkout runs without being installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+TOOLS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TOOLS.parent), str(TOOLS)]  # a checkout runs without being installed
+
+import idle_threads
 
 
 def labels_a_class(text: str) -> int | None:
@@ -43,7 +43,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--untrained', action='store_true', help='score the untrained network too')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='SEED',
                         help='of the untrained network (default: 0 1 2)')
-    parser.add_argument('--network', default='teacher', help='teacher (default) or student')
+    parser.add_argument('--network', help="teacher or student (default: the LinearSVMHook's)")
     parser.add_argument('--rotations', nargs='+', default=['none', 'so3'],
                         choices=['none', 'z', 'so3'], help='default: none so3')
     parser.add_argument('--labels', nargs='+', type=labels_a_class, default=[2, 10, None],
@@ -102,3 +102,4 @@ def main(argv: list[str] | None = None) -> None:
 
 if __name__ == '__main__':
     main()
+    idle_threads.choose_waiting()

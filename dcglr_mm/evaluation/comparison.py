@@ -55,7 +55,7 @@ def compare(
     *,
     merge: str | None = None,
     untrained_seeds: Sequence[int] = (),
-    network: str = 'teacher',
+    network: str | None = None,
     groups: str | None = None,
     num_folds: int = 5,
     device: str | None = None,
@@ -70,7 +70,8 @@ def compare(
         merge (str, optional): Name of the one row that all checkpoints together make.
         untrained_seeds (sequence): Seeds of the untrained network; it gets a row as initialised
             and, if its backbone has batch norm, one with statistics calibrated on train.
-        network (str): ``'teacher'`` or ``'student'``.
+        network (str, optional): ``'teacher'`` or ``'student'``. Default: that of the config's
+            LinearSVMHook.
         groups (str, optional): Table of groups; default: that of the hook.
         num_folds (int): Folds of the train split.
         device (str, optional): Default: a GPU if there is one.
@@ -89,9 +90,11 @@ def compare(
     if not checkpoints and not untrained_seeds:
         raise ValueError('nothing to score: neither a checkpoint nor a seed of the untrained '
                          'network was given')
+    hook = find_svm_hook(cfg)
+    network = network or hook.get('network', 'teacher')
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'dcglr_mm')):
         networks = _score_all(
-            cfg, find_svm_hook(cfg), checkpoints, merge, untrained_seeds, log, network=network,
+            cfg, hook, checkpoints, merge, untrained_seeds, log, network=network,
             groups=groups, num_folds=num_folds,
             device=device or ('cuda' if torch.cuda.is_available() else 'cpu'), **options)
     for entry in networks.values():
@@ -99,7 +102,7 @@ def compare(
     samples = next(iter(networks.values()))['scores'][0]['test_samples']
     notes = NOTES.format(
         samples=samples, error=(0.25 / samples)**0.5, folds=num_folds,
-        groups=' that cut no group' if groups or find_svm_hook(cfg).get('groups') else '')
+        groups=' that cut no group' if groups or hook.get('groups') else '')
     return dict(config=cfg.filename, networks=networks, notes=notes)
 
 

@@ -93,6 +93,16 @@ def test_measures_become_scalars_at_their_intervals(tmp_path):
     assert len(history) == 4
 
 
+def test_scalars_of_any_method_are_logged_and_not_judged(tmp_path):
+    hook = CollapseMonitorHook(interval=1, feature_interval=1, limits=LIMITS)
+    runner = make_runner(tmp_path, hook, lambda i: dict(projection_std=0.0, features=features(i)))
+    runner.train()
+    assert runner.iter == 20
+    line = logged(runner)[-1]
+    assert line['collapse/projection_std'] == 0.0 and 'collapse/effective_rank' in line
+    assert not any('teacher' in key for key in line)
+
+
 def test_relative_deviation_does_not_depend_on_the_scale_of_the_features():
     x = features(0) + 3
     small, large = feature_measures(1e-3 * x), feature_measures(1e3 * x)

@@ -92,6 +92,13 @@ def test_checkpoints_get_a_row_each_or_one_together(cfg, tmp_path):
     assert len(entry['summary']['none']['kNN']['values']) == 2
 
 
+def test_the_hook_s_network_is_scored_unless_another_is_asked_for(cfg):
+    cfg.custom_hooks[1].network = 'student'
+    for network, expected in ((None, 'student'), ('teacher', 'teacher')):
+        result = compare(cfg, untrained_seeds=(0, ), network=network, device='cpu', **OPTIONS)
+        assert result['networks']['untrained']['scores'][0]['network'] == expected
+
+
 def test_config_without_labelled_data_is_an_error(cfg):
     with pytest.raises(ValueError, match='no LinearSVMHook in custom_hooks'):
         find_svm_hook(Config(dict(custom_hooks=[dict(type='EMAHook')])))

@@ -1,4 +1,4 @@
-"""Logs whether self-distillation is alive, and stops it when it is not."""
+"""Logs whether self-supervised training is alive, and stops it when it is not."""
 import math
 from collections import deque
 from collections.abc import Mapping
@@ -14,8 +14,6 @@ from dcglr_mm.evaluation.spectrum import effective_rank, per_dimension_std
 from dcglr_mm.evaluation.state import unwrap
 from dcglr_mm.registry import HOOKS
 
-_TEACHER = ('teacher_entropy', 'teacher_marginal_entropy', 'teacher_student_kl', 'center_norm')
-_DERIVED = ('teacher_information', )
 #: Two views of fewer shapes than four say little about how outputs differ between shapes.
 _MIN_OUTPUTS = 8
 _ABOUT_THE_BATCH = ('teacher_information', 'teacher_marginal_entropy')
@@ -30,10 +28,11 @@ class TrainingCollapsed(RuntimeError):
 class CollapseMonitorHook(Hook):
     """Measures of collapse as scalars ``collapse/...``, and a stop when training is dead.
 
-    Every ``interval`` iterations, from ``model.monitor``: ``teacher_entropy``,
-    ``teacher_marginal_entropy``, ``teacher_student_kl`` and ``center_norm``; and
-    ``teacher_information``, the difference of the two entropies, which is the mutual information of
-    sample and prototype: 0 if the teacher gives every sample the same output. All in nats. Every
+    Every ``interval`` iterations, the scalars of ``model.monitor``. Those of DCGLR are
+    ``teacher_entropy``, ``teacher_marginal_entropy``, ``teacher_student_kl`` and ``center_norm``,
+    which make ``teacher_information``, the difference of the two entropies and mutual information
+    of sample and prototype: 0 if the teacher gives every sample the same output; all in nats. STRL
+    has ``projection_std``, which is not judged, nor are the scalars of a method of your own. Every
     ``feature_interval`` iterations, over the backbone features of the recent checks
     (``model.monitor['features']``, (M, D)): ``feature_std`` (mean over dimensions of the standard
     deviation), ``feature_relative_std`` (root mean variance over root mean square) and
@@ -104,7 +103,7 @@ class CollapseMonitorHook(Hook):
         model = unwrap(runner.model)
         monitor = getattr(model, 'monitor', None) or {}
         self._remember(monitor.get('features'))
-        measures = {key: float(monitor[key]) for key in _TEACHER if key in monitor}
+        measures = {key: float(value) for key, value in monitor.items() if key != 'features'}
         if 'teacher_entropy' in measures and 'teacher_marginal_entropy' in measures:
             measures['teacher_information'] = (
                 measures['teacher_marginal_entropy'] - measures['teacher_entropy'])
@@ -134,8 +133,8 @@ class CollapseMonitorHook(Hook):
         runner.message_hub.update_scalars(scalars)
         runner.visualizer.add_scalars(scalars, step=done)
         if with_features:
-            keys = [key for key in (*_TEACHER, *_DERIVED, *_FEATURES) if key in measures]
-            shown = ', '.join(f'{key} {measures[key]:.4g}' for key in keys)
+            shown = ', '.join(f'{key} {value:.4g}' for key, value in measures.items()
+                              if key != 'loss')
             runner.logger.info(f'collapse monitor, iteration {done}: {shown}')
 
     def _judge(self, runner, model: nn.Module, measures: dict[str, float], done: int) -> None:
