@@ -6,8 +6,8 @@ import numpy as np
 from ..shapes.families import build_mesh, chance, count, pick, uniform
 from ..shapes.mesh import Mesh
 from ..shapes.seating import chair, sofa
-from ..shapes.solids import box
-from ..shapes.supports import slab, support
+from ..shapes.solids import box, frustum, prism
+from ..shapes.supports import rounded, slab, support
 from .scene import Paint, fit
 from .style import AreaStyle, vary
 
@@ -26,10 +26,28 @@ def metal_paint(rng: np.random.Generator, style: AreaStyle) -> Paint:
 
 def make_table(rng: np.random.Generator, style: AreaStyle, depth: float, width: float,
                height: float) -> Parts:
-    """A board on any support of the shapes' tables."""
-    top = slab(rng, (depth, width), uniform(rng, 0.025, 0.05), height)
-    legs = support(rng, (depth, width), height)
+    """A board on any support of the shapes' tables, or a long one on panels or columns."""
+    thick, size = uniform(rng, 0.025, 0.05), (depth, width)
+    if width < 1.6:
+        top, legs = slab(rng, size, thick, height), support(rng, size, height)
+    else:
+        outline = rounded(size, pick(rng, (3.0, 5.0, 12.0)), 40)
+        top, legs = prism(outline, thick, (0, 0, height)), _long_support(rng, depth, width, height)
     return [(top, wood_paint(rng, style)), (legs, metal_paint(rng, style))]
+
+
+def _long_support(rng: np.random.Generator, depth: float, width: float,
+                  height: float) -> list[Mesh]:
+    """What carries a long table, in a row along y."""
+    places = np.linspace(-0.36, 0.36, max(2, round(width / 1.6))) * width
+    kind = pick(rng, ('panels', 'columns', 'legs'))
+    if kind == 'panels':
+        return [box((0.6 * depth, 0.04, height), (0, y, height / 2)) for y in places]
+    if kind == 'columns':
+        return [part for y in places for part in (
+            frustum(0.05, 0.05, height, (0, y, 0)), box((0.6 * depth, 0.12, 0.03), (0, y, 0.015)))]
+    return [box((0.05, 0.05, height), (x * depth, y, height / 2))
+            for x in (-0.36, 0.36) for y in places]
 
 
 def make_desk(rng: np.random.Generator, style: AreaStyle, depth: float, width: float) -> Parts:

@@ -10,8 +10,9 @@ from ..shapes.families import chance, count, pick, uniform
 from .fittings import add_parts, hang_board, hang_ceiling, hang_things, lay_desk, strew_floor
 from .footprint import Footprint, draw_footprint, floor_place, rect_about, wall_place
 from .furniture import (make_bookcase, make_chair, make_desk, make_rack, make_sofa, make_table)
+from .openings import plan_openings
 from .scene import Pose, Scene
-from .shell import add_beams, add_columns, build_shell, draw_count, plan_openings
+from .shell import add_beams, add_columns, build_shell, draw_count
 from .style import AreaStyle
 
 Furnish = Callable[[np.random.Generator, Scene, Footprint, AreaStyle], None]
@@ -95,11 +96,14 @@ def _conference(rng: np.random.Generator, scene: Scene, plan: Footprint, style: 
     along_x = x1 - x0 >= y1 - y0
     long, short = (x1 - x0, y1 - y0) if along_x else (y1 - y0, x1 - x0)
     length, wide = max(1.2, long - uniform(rng, 2.4, 3.2)), min(1.6, max(0.8, short - 2.6))
-    pose = Pose((x0 + x1) / 2, (y0 + y1) / 2, 0.0 if not along_x else np.pi / 2)
-    rect = rect_about(pose, wide, length)
     hang_board(rng, scene, plan, uniform(rng, 1.8, 3.5))
-    if plan.free(rect):
-        plan.block(rect)
+    pose: Pose | None = Pose((x0 + x1) / 2, (y0 + y1) / 2, np.pi / 2 if along_x else 0.0)
+    if plan.free(rect_about(pose, wide, length)):
+        plan.block(rect_about(pose, wide, length))
+    else:  # a column stands where the middle of the table should be
+        length = 0.6 * length
+        pose = floor_place(rng, plan, wide, length)
+    if pose is not None:
         add_parts(scene, 'table', pose,
                   make_table(rng, style, wide, length, uniform(rng, 0.68, 0.76)))
         _seats_around(rng, scene, style, plan, pose, wide, length)

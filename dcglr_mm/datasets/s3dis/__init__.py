@@ -4,8 +4,9 @@ from .blocks import room_to_blocks
 from .classes import CLASSES, CLUTTER, DETECTION_CLASSES, PALETTE
 from .jobs import convert_rooms
 from .raw_format import RawFormat
+from .raw_rooms import RawRooms
 from .room import Room, RoomSource
 from .room_format import RoomFolderFormat
 
 __all__ = ['CLASSES', 'CLUTTER', 'DETECTION_CLASSES', 'PALETTE', 'BlockFormat', 'RawFormat',
-           'Room', 'RoomFolderFormat', 'RoomSource', 'convert_rooms', 'room_to_blocks']
+           'RawRooms', 'Room', 'RoomFolderFormat', 'RoomSource', 'convert_rooms', 'room_to_blocks']

@@ -1,7 +1,6 @@
 """Writes rooms as ``indoor3d_sem_seg_hdf5_data``: HDF5 files of blocks."""
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -72,7 +71,7 @@ class BlockFormat:
         return {'blocks': len(blocks)}
 
     def finish(self, folder: Path, records: list[dict[str, Any]]) -> None:
-        """Join the parts to HDF5 files; each part goes when the files that need it are whole."""
+        """Join the parts to HDF5 files."""
         total = sum(record['blocks'] for record in records)
         if total == 0:
             raise ValueError(f'no room has a block of {self.min_points} points')
@@ -88,7 +87,6 @@ class BlockFormat:
         write_atomically(lines.encode(), folder / 'all_files.txt')
         rooms = ''.join(f'{record["name"]}\n' * record['blocks'] for record in records)
         write_atomically(rooms.encode(), folder / 'room_filelist.txt')
-        shutil.rmtree(folder / _PARTS)
 
     def _write_file(self, path: Path, folder: Path, records: list[dict[str, Any]], first: int,
                     last: int) -> None:

@@ -1,8 +1,8 @@
 """Converts many rooms in several processes, so that a killed job goes on and leaves no half files.
 
 Everything is written into ``OUT.partial`` beside the output; the folder gets its name in one step
-when it is whole. A room whose record is in ``OUT.partial/.rooms`` is finished and not done again
-unless its own data changed.
+when it is whole. Entries whose name begins with a point are for the work only. A room whose record
+is in ``.rooms`` is finished and not done again unless its own data changed.
 """
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ...engine.progress import ProgressLine
 from .room import Room, RoomSource
 
 SUMMARY = 'conversion.json'
-_RECORDS = '.rooms'
+_BEGUN, _RECORDS = '.begun.json', '.rooms'
 _LISTED = 20  # problems that an error names before it stops
 
 
@@ -99,38 +99,42 @@ def whole_path(path: Path) -> Iterator[Path]:
 def _convert(source: RoomSource, layout: RoomFormat, out: Path, workers: int,
              label: str) -> list[str]:
     identity = {'source': source.identity, 'layout': layout.identity}
-    states = {name: source.state(name) for name in source.names}
     identity = json.loads(_json(identity))  # as it comes back from a file
+    states = {name: source.state(name) for name in source.names}
     summary = identity | {'state': _digest(states)}
-    if (found := _read_json(out / SUMMARY)) is not None and found.items() >= summary.items():
+    found = _read_json(out / SUMMARY)
+    if found is not None and found.items() >= summary.items():
         print(f'{label}: {out} is complete already')
         return found['notes']
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise FileExistsError(f'{out} is there already and holds other data; remove it or name '
-                              'another folder')
+        differs = '' if found is None else f' ({_difference(found, summary)})'
+        raise FileExistsError(f'{out} is there already and holds other data{differs}; remove it or '
+                              'name another folder')
     partial = out.with_name(out.name + '.partial')
     _prepare(partial, identity)
-    records = _do_rooms(source, layout, partial, states, workers, label)
-    layout.finish(partial, records)
-    notes = [note for record in records for note in record['notes']]
-    write_atomically(_json(summary | {'notes': notes}), partial / SUMMARY)
-    shutil.rmtree(partial / _RECORDS)
-    (partial / 'begun.json').unlink()
+    found = _read_json(partial / SUMMARY)
+    if found is None or not found.items() >= summary.items():
+        records = _do_rooms(source, layout, partial, states, workers, label)
+        layout.finish(partial, records)
+        found = summary | {'notes': [note for record in records for note in record['notes']]}
+        write_atomically(_json(found), partial / SUMMARY)
+    for entry in partial.glob('.*'):  # nothing of the work is needed once the summary is there
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
     if out.is_dir():
         out.rmdir()
     os.replace(partial, out)
-    return notes
+    return found['notes']
 
 
 def _prepare(partial: Path, identity: dict[str, Any]) -> None:
     """Make the unfinished folder, or go on with one that was begun in the same way."""
-    begun = _read_json(partial / 'begun.json')
+    begun = _read_json(partial / _BEGUN) or _read_json(partial / SUMMARY)
     if begun is None:
         if partial.exists():
             shutil.rmtree(partial)  # killed before it had written a room
         (partial / _RECORDS).mkdir(parents=True)
-        write_atomically(_json(identity), partial / 'begun.json')
-    elif begun != identity:
+        write_atomically(_json(identity), partial / _BEGUN)
+    elif not begun.items() >= identity.items():
         raise FileExistsError(f'{partial} was begun from other data or with other settings '
                               f'({_difference(begun, identity)}); remove it or repeat those')
     for rest in partial.rglob('.unfinished-*'):
@@ -238,7 +242,7 @@ def _digest(value: Any) -> str:
 
 def _difference(found: dict[str, Any], wanted: dict[str, Any]) -> str:
     """Name the settings that differ, with both values."""
-    flat = [{key: value for part in tree.values() for key, value in part.items()}
-            for tree in (found, wanted)]
-    keys = [key for key in flat[0] | flat[1] if flat[0].get(key) != flat[1].get(key)]
-    return ', '.join(f'{key} {flat[0].get(key)!r}, now {flat[1].get(key)!r}' for key in keys)
+    old, new = ({**tree.get('source', {}), **tree.get('layout', {})} for tree in (found, wanted))
+    keys = [key for key in old | new if old.get(key) != new.get(key)]
+    return ', '.join(f'{key} {old.get(key)!r}, now {new.get(key)!r}' for key in keys) \
+        or 'the files of the rooms changed'
