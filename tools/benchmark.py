@@ -35,8 +35,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='glibc as it comes, keeping freed blocks of up to 1 GiB, or both, '
                         'one process each (default: both; on a GPU tuned)')
     parser.add_argument('--threads', type=int, help='of torch (default: its own choice)')
-    parser.add_argument('--wait-policy', choices=['PASSIVE', 'ACTIVE'], default='PASSIVE',
-                        help='whether idle OpenMP threads sleep or spin (default: %(default)s)')
+    parser.add_argument('--wait-policy', choices=['BRIEF', 'PASSIVE', 'ACTIVE'], default='BRIEF',
+                        help='idle OpenMP threads spin for 1 to 3 ms and then sleep, as in '
+                        'tools/train.py on a free machine; sleep at once; or spin '
+                        '(default: %(default)s)')
     parser.add_argument('--repeats', type=int, default=15,
                         help='most rounds of a case (default: %(default)s)')
     parser.add_argument('--budget', type=float, default=20., metavar='SECONDS',
@@ -135,7 +137,7 @@ def benchmark(args: argparse.Namespace, argv: list[str]) -> int:
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
-    os.environ.setdefault('OMP_WAIT_POLICY', args.wait_policy)
+    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # of this process, which only waits
     from dcglr_mm.engine.interrupt import clean_interrupt
     from dcglr_mm.engine.user_errors import one_sentence_errors
 

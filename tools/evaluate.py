@@ -9,14 +9,11 @@ and, where it has batch norm, with the statistics of the train split, for severa
 """
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
 TOOLS = Path(__file__).resolve().parent
 sys.path[:0] = [str(TOOLS.parent), str(TOOLS)]  # a checkout runs without being installed
-
-import idle_threads
 
 
 def labels_a_class(text: str) -> int | None:
@@ -71,6 +68,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
+    from idle_threads import choose_waiting
+
+    choose_waiting()
     from dcglr_mm.engine.runtime import tune_cpu
     from dcglr_mm.engine.user_errors import one_sentence_errors
 
@@ -102,4 +102,3 @@ def main(argv: list[str] | None = None) -> None:
 
 if __name__ == '__main__':
     main()
-    idle_threads.choose_waiting()

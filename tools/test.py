@@ -9,10 +9,8 @@ import os
 import sys
 from pathlib import Path
 
-# Idle threads sleep instead of spinning. OpenMP reads this once, when torch is loaded.
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-# A checkout runs without being installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+TOOLS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TOOLS.parent), str(TOOLS)]  # a checkout runs without being installed
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -55,6 +53,9 @@ def score(runner) -> dict[str, float]:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
+    from idle_threads import choose_waiting
+
+    choose_waiting()
     from dcglr_mm.engine.config_loading import load_config_with_overrides, set_work_dir
     from dcglr_mm.engine.launch import prepare_launcher
     from dcglr_mm.engine.runtime import tune_cpu
@@ -72,6 +73,7 @@ def main(argv: list[str] | None = None) -> None:
         from mmengine.runner import Runner
 
         from dcglr_mm.engine.atomic_backend import write_atomically
+        from dcglr_mm.engine.class_names import check_same_classes, class_names, read_class_names
         from dcglr_mm.engine.resume import check_checkpoint
         from dcglr_mm.engine.strict_loading import load_strictly
 
@@ -81,6 +83,9 @@ def main(argv: list[str] | None = None) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for line in load_strictly(model, args.checkpoint, args.ignore_keys):
             runner.logger.warning(line)
+        if cfg.get('test_dataloader') is not None:
+            check_same_classes(read_class_names(args.checkpoint),
+                               class_names(runner.test_dataloader.dataset), 'test_dataloader')
         runner.logger.info(f'Scoring {args.checkpoint}')
         metrics = score(runner)
         if is_main_process():

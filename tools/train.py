@@ -8,10 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-# Idle threads sleep instead of spinning. OpenMP reads this once, when torch is loaded.
-os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
-# A checkout runs without being installed.
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+TOOLS = Path(__file__).resolve().parent
+sys.path[:0] = [str(TOOLS.parent), str(TOOLS)]  # a checkout runs without being installed
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -101,6 +99,9 @@ def check_batches(runner) -> None:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
+    from idle_threads import choose_waiting
+
+    choose_waiting()
     from dcglr_mm.engine.interrupt import InterruptHook, clean_interrupt
     from dcglr_mm.engine.runtime import tune_cpu
     from dcglr_mm.engine.user_errors import one_sentence_errors

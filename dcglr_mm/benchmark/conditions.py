@@ -3,12 +3,20 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 
 _VARIABLES = ('OMP_WAIT_POLICY', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'GOMP_SPINCOUNT',
               'KMP_BLOCKTIME', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_',
               'GLIBC_TUNABLES', 'LD_PRELOAD')
+
+
+def describe_waiting(environment: Mapping[str, str]) -> str:
+    """How idle OpenMP threads wait, from the environment of the process."""
+    if 'OMP_WAIT_POLICY' not in environment and 'GOMP_SPINCOUNT' in environment:
+        return f'GOMP_SPINCOUNT {environment["GOMP_SPINCOUNT"]}'
+    return f'OMP_WAIT_POLICY {environment.get("OMP_WAIT_POLICY", "not set")}'
 
 
 def load_average() -> list[float] | None:

@@ -10,6 +10,9 @@ from pathlib import Path
 ALLOCATORS = ('plain', 'tuned')
 #: What the command-line tools of this package switch on for themselves, as environment variables.
 TUNED = {'MALLOC_MMAP_THRESHOLD_': str(1 << 30), 'MALLOC_TRIM_THRESHOLD_': str(1 << 30)}
+#: Turns of libgomp's waiting loop, as ``tools/idle_threads.py`` chooses on a free machine.
+SPIN_COUNT = 50_000
+WAITING = ('BRIEF', 'PASSIVE', 'ACTIVE')
 _PATIENCE = 3.0
 
 
@@ -21,7 +24,8 @@ def child_environment(allocator: str, threads: int | None, wait_policy: str,
         allocator: ``'plain'`` leaves glibc as it comes; ``'tuned'`` lets it keep freed blocks of
             up to 1 GiB.
         threads: OpenMP threads; ``None`` leaves the number to the environment and to torch.
-        wait_policy: ``'PASSIVE'`` (idle threads sleep) or ``'ACTIVE'`` (they spin).
+        wait_policy: ``'BRIEF'`` (idle threads spin for 1 to 3 ms and then sleep, as in the tools
+            of this package), ``'PASSIVE'`` (they sleep at once) or ``'ACTIVE'`` (they spin).
         environment: What to start from; that of this process by default.
     """
     child = dict(os.environ if environment is None else environment)
@@ -29,7 +33,12 @@ def child_environment(allocator: str, threads: int | None, wait_policy: str,
         child.pop(name, None)
     if allocator == 'tuned':
         child.update(TUNED)
-    child['OMP_WAIT_POLICY'] = wait_policy
+    for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'):
+        child.pop(name, None)
+    if wait_policy == 'BRIEF':
+        child['GOMP_SPINCOUNT'] = str(SPIN_COUNT)
+    else:
+        child['OMP_WAIT_POLICY'] = wait_policy
     if threads is not None:
         child.update(OMP_NUM_THREADS=str(threads), MKL_NUM_THREADS=str(threads))
     root = str(Path(__file__).resolve().parents[2])

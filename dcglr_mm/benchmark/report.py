@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from .case import Target
+from .conditions import describe_waiting
 from .suites import SUITES
 
 _TITLES = dict(ops='Operations', backbones='Backbones', step='One DCGLR step, 12 views',
@@ -21,8 +22,8 @@ def to_markdown(runs: Sequence[dict], results: Sequence[dict]) -> str:
 
 
 def _device(run: dict) -> tuple:
-    policy = run['environment'].get('OMP_WAIT_POLICY')
-    return run['device'], run['torch_device'], run['threads'], run['torch'], policy
+    return (run['device'], run['torch_device'], run['threads'], run['torch'],
+            describe_waiting(run['environment']))
 
 
 def _device_section(runs: Sequence[dict], results: Sequence[dict]) -> str:
@@ -41,10 +42,9 @@ def _device_section(runs: Sequence[dict], results: Sequence[dict]) -> str:
 
 def _conditions(runs: Sequence[dict]) -> str:
     first = runs[0]
-    policy = first['environment'].get('OMP_WAIT_POLICY', 'not set')
     lines = [f'{first["cores"]} cores ({first["cpu"]}), {first["threads"]} threads, '
-             f'OMP_WAIT_POLICY {policy}; Python {first["python"]}, torch {first["torch"]}, numpy '
-             f'{first["numpy"]}, dcglr_mm {first["dcglr_mm"]}'
+             f'{describe_waiting(first["environment"])}; Python {first["python"]}, torch '
+             f'{first["torch"]}, numpy {first["numpy"]}, dcglr_mm {first["dcglr_mm"]}'
              + (f', CUDA {first["cuda"]}' if 'cuda' in first else '') + '.']
     for run in runs:
         commit = f', commit {run["commit"]}' if run.get('commit') else ''

@@ -5,6 +5,8 @@ import json
 import os
 from pathlib import Path
 
+from .conditions import describe_waiting
+
 _FORMAT = 1
 
 
@@ -97,4 +99,4 @@ def read_results(path: str | Path) -> dict:
 def _setting(run: dict) -> tuple:
     names = ('allocator', 'torch_device', 'device', 'threads', 'torch')
     return (*(run.get(name) for name in names),
-            run.get('environment', {}).get('OMP_WAIT_POLICY'))
+            describe_waiting(run.get('environment', {})))

@@ -2,7 +2,8 @@
 
 Measured on two cores: glibc hands every tensor of more than 32 MB back to the system when it is
 freed, so that each training step pays for the same page faults again (half the time of a plain
-DGCNN); and idle OpenMP threads that spin steal the cores from data-loader workers.
+DGCNN). How idle OpenMP threads wait has to be settled before torch is loaded; here it is only put
+into the log.
 """
 import ctypes
 import os
@@ -55,9 +56,17 @@ def keep_large_allocations() -> str:
 def tune_cpu() -> str:
     """Apply the CPU settings of our own runs and describe them in one line for the log.
 
-    OpenMP reads ``OMP_WAIT_POLICY`` when torch is loaded, and importing this package loads torch:
-    a script that wants idle threads to sleep sets the variable before its first import from here.
+    OpenMP reads ``OMP_WAIT_POLICY`` and ``GOMP_SPINCOUNT`` when torch is loaded, and importing this
+    package loads torch: a script sets them before its first import from here.
     """
-    policy = os.environ.get('OMP_WAIT_POLICY')
-    waiting = f'OMP_WAIT_POLICY={policy}' if policy else 'OMP_WAIT_POLICY not set (threads spin)'
-    return f'CPU settings: {keep_large_allocations()}; {waiting}'
+    return f'CPU settings: {keep_large_allocations()}; {_waiting()}'
+
+
+def _waiting() -> str:
+    policy, spins = (os.environ.get(name) for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'))
+    given = [f'{name}={value}' for name, value in (('OMP_WAIT_POLICY', policy),
+                                                   ('GOMP_SPINCOUNT', spins)) if value]
+    if not given:
+        return "idle threads wait as OpenMP's default has it"
+    how = 'sleep' if policy == 'PASSIVE' and not spins else 'spin'
+    return f'idle threads {how} ({", ".join(given)})'

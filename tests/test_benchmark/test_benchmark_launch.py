@@ -55,6 +55,10 @@ def test_environment_of_both_settings():
     assert tuned['MALLOC_TRIM_THRESHOLD_'] == tuned['MALLOC_MMAP_THRESHOLD_'] == str(2**30)
     assert (tuned['OMP_NUM_THREADS'], tuned['OMP_WAIT_POLICY']) == ('3', 'ACTIVE')
     assert 'GLIBC_TUNABLES' not in tuned
+    brief = child_environment('plain', 2, 'BRIEF', {**given, 'OMP_WAIT_POLICY': 'ACTIVE'})
+    assert brief['GOMP_SPINCOUNT'] == '50000' and 'OMP_WAIT_POLICY' not in brief
+    again = child_environment('plain', 2, 'PASSIVE', brief)
+    assert again['OMP_WAIT_POLICY'] == 'PASSIVE' and 'GOMP_SPINCOUNT' not in again
 
 
 @pytest.mark.skipif(os.name != 'posix', reason='needs signals')

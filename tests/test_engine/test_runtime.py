@@ -65,7 +65,11 @@ def test_another_c_library_is_left_alone(monkeypatch):
 
 def test_the_log_line_tells_both_settings(monkeypatch):
     monkeypatch.setattr(runtime, 'keep_large_allocations', lambda: 'allocator tuned')
-    monkeypatch.setenv('OMP_WAIT_POLICY', 'PASSIVE')
-    assert runtime.tune_cpu() == 'CPU settings: allocator tuned; OMP_WAIT_POLICY=PASSIVE'
-    monkeypatch.delenv('OMP_WAIT_POLICY')
-    assert runtime.tune_cpu().endswith('; OMP_WAIT_POLICY not set (threads spin)')
+    for given, told in (
+            ({'OMP_WAIT_POLICY': 'PASSIVE'}, 'idle threads sleep (OMP_WAIT_POLICY=PASSIVE)'),
+            ({'GOMP_SPINCOUNT': '9'}, 'idle threads spin (GOMP_SPINCOUNT=9)'),
+            ({'OMP_WAIT_POLICY': 'ACTIVE', 'GOMP_SPINCOUNT': '9'},
+             'idle threads spin (OMP_WAIT_POLICY=ACTIVE, GOMP_SPINCOUNT=9)'),
+            ({}, "idle threads wait as OpenMP's default has it")):
+        monkeypatch.setattr(runtime.os, 'environ', given)
+        assert runtime.tune_cpu() == f'CPU settings: allocator tuned; {told}'
