@@ -3,10 +3,13 @@ from .base import PointCloudDataset
 from .modelnet40_cad import ModelNet40CAD
 from .modelnet40_h5 import ModelNet40H5
 from .point_folder import PointFolder
+from .room_subset import RoomSubset
+from .row_subset import RowSubset
 from .s3dis_blocks import S3DISBlocks
 from .shapenet import ShapeNetXYZ
 from .stratified_subset import StratifiedSubset
 from .synthetic_shapes import SyntheticShapes
 
-__all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'PointFolder', 'S3DISBlocks',
-           'ShapeNetXYZ', 'StratifiedSubset', 'SyntheticShapes', 'transforms']
+__all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'PointFolder', 'RoomSubset',
+           'RowSubset', 'S3DISBlocks', 'ShapeNetXYZ', 'StratifiedSubset', 'SyntheticShapes',
+           'transforms']

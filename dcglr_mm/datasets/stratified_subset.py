@@ -7,13 +7,14 @@ from mmengine.dataset import ConcatDataset
 from torch.utils.data import Dataset
 
 from ..registry import DATASETS
+from .row_subset import RowSubset
 
 _FOLD_KEYS = ('num', 'index', 'part', 'seed', 'groups')
 _PARTS = ('train', 'val')
 
 
 @DATASETS.register_module()
-class StratifiedSubset(Dataset):
+class StratifiedSubset(RowSubset):
     """Some of the clouds of any labelled data set, chosen class by class.
 
     First the *fold*: the data set is cut into ``num`` folds with the classes spread over them;
@@ -49,8 +50,7 @@ class StratifiedSubset(Dataset):
                  label_fraction: float = 1.0,
                  labels_per_class: int | None = None,
                  seed: int = 0) -> None:
-        self.dataset = DATASETS.build(dataset) if isinstance(dataset, dict) else dataset
-        self.full_init()
+        super().__init__(dataset)
         labels = read_labels(self.dataset)
         rows = np.arange(len(labels))
         if fold is not None:
@@ -59,40 +59,13 @@ class StratifiedSubset(Dataset):
         self._labels = labels[self.rows]
 
     @property
-    def metainfo(self) -> dict:
-        """Meta information of the wrapped data set; all classes are named, drawn or not."""
-        return self.dataset.metainfo
-
-    @property
     def labels(self) -> np.ndarray:
         """Labels of the clouds in order, int64 array (len,)."""
         return self._labels.copy()
 
-    def full_init(self) -> None:
-        """Load the list of clouds, if the wrapped data set has not done so."""
-        if hasattr(self.dataset, 'full_init'):
-            self.dataset.full_init()
-
-    def set_epoch(self, epoch: int, seed: int | None = None) -> None:
-        """Announce the epoch to the wrapped data set, or to the parts of a concatenation."""
-        parts = self.dataset.datasets if isinstance(self.dataset, ConcatDataset) else [self.dataset]
-        for part in parts:
-            if hasattr(part, 'set_epoch'):
-                part.set_epoch(epoch, seed)
-
-    def get_data_info(self, idx: int) -> dict:
-        """Get the entry of the idx-th cloud."""
-        return self.dataset.get_data_info(int(self.rows[idx]))
-
     def get_cat_ids(self, idx: int) -> list[int]:
         """Label of an item, as ``ClassBalancedDataset`` asks for it."""
         return [int(self._labels[idx])]
-
-    def __getitem__(self, idx: int) -> Any:
-        return self.dataset[int(self.rows[idx])]
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 def read_labels(dataset: Dataset) -> np.ndarray:

@@ -15,11 +15,10 @@ from .pack_seg import PackSegInputs
 from .point_backbone import MMDet3DBackbone
 from .room_segmentor import RoomSegmentor
 from .seed_item import SeedItem
-from .smoothed_cross_entropy import SmoothedCrossEntropy
 from .strict_backbones import load_backbones_strictly
 
 load_backbones_strictly()
 
 __all__ = [
-    'MMDet3DBackbone', 'PackSegInputs', 'RoomSegmentor', 'SeedItem', 'SmoothedCrossEntropy'
+    'MMDet3DBackbone', 'PackSegInputs', 'RoomSegmentor', 'SeedItem'
 ]

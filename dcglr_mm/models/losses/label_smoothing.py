@@ -28,8 +28,12 @@ class LabelSmoothingLoss(BaseModule):
             raise ValueError(f'LabelSmoothingLoss: smoothing must be in [0, 1), got {smoothing}')
         self.smoothing = smoothing
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def forward(self, logits: Tensor, labels: Tensor, ignore_index: int = -100) -> Tensor:
         """Return the mean loss of logits ``(B, K)`` and labels ``(B,)``.
+
+        Or of the logits ``(B, K, N)`` and labels ``(B, N)`` of points, as mmdet3d's decode heads
+        give them. Labels equal to ``ignore_index`` count neither in the loss nor in its mean;
+        where there is no other, the loss is zero.
 
         Raises:
             ValueError: If so much is taken from the true class that the others get more.
@@ -41,4 +45,6 @@ class LabelSmoothingLoss(BaseModule):
             raise ValueError(f'LabelSmoothingLoss: smoothing={self.smoothing} of {num_classes} '
                              'classes leaves the true class less than the others; it must be at '
                              f'most {(num_classes - 1) / num_classes:.3f}')
-        return F.cross_entropy(logits.float(), labels, label_smoothing=over_all)
+        total = F.cross_entropy(logits.float(), labels, label_smoothing=over_all,
+                                ignore_index=ignore_index, reduction='sum')
+        return total / (labels != ignore_index).sum().clamp(min=1)
