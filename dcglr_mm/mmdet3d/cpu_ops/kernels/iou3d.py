@@ -64,7 +64,7 @@ def _shared_area(boxes_a: Tensor, boxes_b: Tensor) -> Tensor:
     count = valid.sum(1, keepdim=True)
     offset = points - (points.sum(1) / count.clamp_min(1))[:, None]
     angle = torch.atan2(offset[..., 1], offset[..., 0]).masked_fill(~valid, float('inf'))
-    order = angle.sort(1, stable=True).indices
+    order = angle.sort(dim=1, stable=True).indices
     points = points.gather(1, order[..., None].expand(-1, -1, 2))
     # What is no corner repeats the first one, and adds nothing to the area.
     present = torch.arange(points.shape[1]) < count

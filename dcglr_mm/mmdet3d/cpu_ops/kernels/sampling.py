@@ -1,8 +1,10 @@
 """Farthest-point sampling as mmcv's CUDA kernel does it, ties and repeated points included.
 
 The kernel starts at row 0 and has ``T`` threads, up to 1024, of which thread ``t`` looks at the
-rows ``t``, ``t + T``, ...; among equally far rows the lowest thread wins, then its lowest row. Once
-all rows lie on picked ones that is row 0, again and again. A distance of NaN is passed over.
+rows ``t``, ``t + T``, ... and keeps the first of the farthest. Threads are then compared in halves,
+``t`` with ``t + T / 2``, and so on, of which the lower wins a tie: in the end, the thread whose
+number read backwards in binary is lowest. Once all rows lie on picked ones that is row 0, again and
+again. A distance of NaN is passed over.
 """
 import math
 from collections.abc import Callable
@@ -66,7 +68,12 @@ def _sample(to_row: Callable[[int], np.ndarray], finite: bool, order: np.ndarray
 
 
 def _tie_order(num_points: int) -> np.ndarray:
-    """Rows in the order of the thread that looks at them, ``(N,)``; row 0 stays first."""
-    threads = min(2**int(math.log(num_points) / math.log(2)), _MAX_THREADS)
+    """Rows in the order in which they win ties, ``(N,)``; row 0 stays first."""
+    bits = int(math.log(num_points) / math.log(2))  # rounding and all, as the kernel's launcher
+    threads = min(2**bits, _MAX_THREADS)
     rows = np.arange(num_points)
-    return np.lexsort((rows, rows % threads))
+    thread = rows % threads
+    backwards = np.zeros_like(thread)
+    for bit in range(threads.bit_length() - 1):
+        backwards = 2 * backwards + (thread >> bit & 1)
+    return np.lexsort((rows, backwards))
