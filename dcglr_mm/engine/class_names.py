@@ -5,6 +5,11 @@ from pathlib import Path
 import torch
 
 
+def class_names(dataset: object) -> tuple[str, ...]:
+    """Return the class names of a data set; empty if it has none."""
+    return tuple((getattr(dataset, 'metainfo', None) or {}).get('classes') or ())
+
+
 def classes_in_meta(checkpoint: Mapping) -> tuple[str, ...]:
     """Return the class names that MMEngine noted in a loaded checkpoint; empty if it did not."""
     meta = checkpoint.get('meta') or {}

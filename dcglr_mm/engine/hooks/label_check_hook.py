@@ -7,7 +7,7 @@ from torch.utils.data import Dataset
 from dcglr_mm.datasets.stratified_subset import StratifiedSubset
 from dcglr_mm.registry import HOOKS
 
-from ..class_names import check_same_classes, classes_in_meta
+from ..class_names import check_same_classes, class_names, classes_in_meta
 
 
 @HOOKS.register_module()
@@ -35,13 +35,13 @@ class LabelCheckHook(Hook):
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
         """Compare the class names of a checkpoint with those of the training data."""
         if runner._train_dataloader is not None:
-            names = _classes(runner.train_dataloader.dataset)
+            names = class_names(runner.train_dataloader.dataset)
             check_same_classes(classes_in_meta(checkpoint), names, 'train_dataloader.dataset')
 
     @staticmethod
     def _check_count(runner, dataset: Dataset, where: str) -> None:
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        names, expected = _classes(dataset), getattr(model, 'num_classes', None)
+        names, expected = class_names(dataset), getattr(model, 'num_classes', None)
         if names and expected is not None and len(names) != expected:
             raise ValueError(f'{where} has {len(names)} classes, but model.head.num_classes is '
                              f'{expected}; set model.head.num_classes={len(names)}')
@@ -78,8 +78,3 @@ def _rows(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
 def _identity(dataset: Dataset) -> tuple:
     return (type(dataset), *(getattr(dataset, key, None) for key in (
         'data_root', 'split', 'variant', 'shape_seed')))
-
-
-def _classes(dataset: Dataset) -> tuple[str, ...]:
-    metainfo = getattr(dataset, 'metainfo', None) or {}
-    return tuple(metainfo.get('classes') or ())

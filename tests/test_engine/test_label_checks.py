@@ -1,0 +1,91 @@
+"""Runs that are refused because of their labels, and those that have diverged."""
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from dcglr_mm.datasets import StratifiedSubset, SyntheticShapes
+from dcglr_mm.engine.class_names import check_same_classes, classes_in_meta, read_class_names
+from dcglr_mm.engine.hooks import FiniteLossHook, LabelCheckHook
+
+NAMES = ('bench', 'bottle')
+
+
+def shapes(split='train', **keys):
+    return SyntheticShapes(num_per_class=6, num_points=4, classes=list(NAMES), split=split, **keys)
+
+
+def part(name, **keys):
+    return StratifiedSubset(shapes(), fold=dict(num=3, index=0, part=name, **keys))
+
+
+def runner(train=None, val=None, test=None, num_classes=2):
+    model = nn.Identity()
+    model.num_classes = num_classes
+
+    def loader(dataset):
+        return None if dataset is None else SimpleNamespace(dataset=dataset)
+
+    def loop(dataset):
+        return None if dataset is None else SimpleNamespace(dataloader=loader(dataset))
+
+    return SimpleNamespace(model=model, train_dataloader=loader(train), val_loop=loop(val),
+                           test_loop=loop(test), _train_dataloader=loader(train))
+
+
+@pytest.mark.parametrize('val', [None, shapes('test'), part('val'), shapes(shape_seed=1)])
+def test_what_fits_together_passes(val):
+    train = part('train') if isinstance(val, StratifiedSubset) else shapes()
+    LabelCheckHook().before_train(runner(train, val))
+
+
+@pytest.mark.parametrize('train, val, shared', [
+    (shapes(), part('val'), 4), (part('train'), part('val', seed=1), None),
+    (shapes(), shapes(), 12)])
+def test_validating_on_what_is_trained_on_is_refused(train, val, shared):
+    with pytest.raises(ValueError, match=f'{shared or "[1-4]"} of the .* validation clouds are '
+                                         'trained on too'):
+        LabelCheckHook().before_train(runner(train, val))
+
+
+@pytest.mark.parametrize('check, data, where', [
+    ('before_train', dict(train=shapes()), 'train_dataloader.dataset'),
+    ('before_train', dict(train=nn.Identity(), val=shapes()), 'val_dataloader.dataset'),
+    ('before_test', dict(test=shapes('test')), 'test_dataloader.dataset')])
+def test_another_number_of_classes_than_the_heads_is_refused(check, data, where):
+    with pytest.raises(ValueError, match=f'{where} has 2 classes, but model.head.num_classes is 40;'
+                                         ' set model.head.num_classes=2'):
+        getattr(LabelCheckHook(), check)(runner(num_classes=40, **data))
+
+
+def checkpoint(*names):
+    return dict(state_dict={}, meta=dict(dataset_meta=dict(classes=names)))
+
+
+def test_a_checkpoint_of_other_classes_is_refused():
+    hook = LabelCheckHook()
+    hook.after_load_checkpoint(runner(shapes()), checkpoint(*NAMES))
+    hook.after_load_checkpoint(runner(shapes()), dict(state_dict={}))  # says nothing of classes
+    with pytest.raises(ValueError, match="label 0 is 'bottle' there and 'bench' here"):
+        hook.after_load_checkpoint(runner(shapes()), checkpoint(*NAMES[::-1]))
+    with pytest.raises(ValueError, match='trained on 3 classes, the data has 2'):
+        check_same_classes(('a', *NAMES), NAMES, 'the data')
+
+
+@pytest.mark.parametrize('content, names', [
+    (checkpoint('a', 'b'), ('a', 'b')), (dict(w=torch.zeros(1)), ()), (dict(meta=None), ()),
+    (dict(meta=dict(dataset_meta=None)), ())])
+def test_class_names_are_read_from_a_file(tmp_path, content, names):
+    torch.save(content, tmp_path / 'x.pth')
+    assert read_class_names(tmp_path / 'x.pth') == names == classes_in_meta(content)
+
+
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_a_loss_that_is_not_finite_ends_the_run(value):
+    run, hook = SimpleNamespace(iter=11, epoch=2), FiniteLossHook()
+    hook.after_train_iter(run, 0, outputs=dict(loss=torch.tensor(1.0, requires_grad=True)))
+    hook.after_train_iter(run, 0, outputs=None)
+    with pytest.raises(ValueError, match=rf'the loss is {value} at iteration 12 \(epoch 3\); lower '
+                                         'optim_wrapper.optimizer.lr'):
+        hook.after_train_iter(run, 0, outputs=dict(loss=torch.tensor(value)))
