@@ -6,10 +6,11 @@ from .point_folder import PointFolder
 from .room_subset import RoomSubset
 from .row_subset import RowSubset
 from .s3dis_blocks import S3DISBlocks
+from .scanobjectnn import ScanObjectNN
 from .shapenet import ShapeNetXYZ
 from .stratified_subset import StratifiedSubset
 from .synthetic_shapes import SyntheticShapes
 
 __all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'PointFolder', 'RoomSubset',
-           'RowSubset', 'S3DISBlocks', 'ShapeNetXYZ', 'StratifiedSubset', 'SyntheticShapes',
-           'transforms']
+           'RowSubset', 'S3DISBlocks', 'ScanObjectNN', 'ShapeNetXYZ', 'StratifiedSubset',
+           'SyntheticShapes', 'transforms']

@@ -1,8 +1,6 @@
 """ModelNet40 as text files of 10,000 points with normals (``modelnet40_normal_resampled``)."""
 import logging
-import os
 import re
-import warnings
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
@@ -13,6 +11,7 @@ from ..registry import DATASETS
 from .base import PointCloudDataset
 from .cache import CloudSource, CloudStore, open_cache
 from .checks import read_list, require_file, require_folder
+from .text_clouds import file_states, read_text_cloud
 
 _COLUMNS = 6  # x, y, z and the normal
 
@@ -66,7 +65,7 @@ class ModelNet40CAD(PointCloudDataset):
         classes = [_class_of(shape, self.metainfo['classes'], file_list) for shape in shapes]
         files = [f'{name}/{shape}.txt' for name, shape in zip(classes, shapes)]
         source = CloudSource(name=f'{self.subset}_{self.split}', origin=root, columns=_COLUMNS,
-                             dtype=np.dtype(np.float32), entries=_file_states(root, files),
+                             dtype=np.dtype(np.float32), entries=file_states(root, files),
                              read=lambda start: _read_files(root, files[start:]))
         self._clouds = open_cache(source, self.cache_dir)
         _warn_of_short_shapes(root, files, self._clouds.counts)
@@ -80,47 +79,6 @@ class ModelNet40CAD(PointCloudDataset):
 
     def describe(self, info: dict) -> str:
         return str(Path(self.data_root) / info['file'])
-
-
-def read_text_cloud(path: Path) -> np.ndarray:
-    """Read lines of six numbers with commas between, float32 array (N, 6).
-
-    Raises:
-        ValueError: A line is malformed (named by its number), or there is none.
-    """
-    try:
-        with open(path, encoding='utf-8') as file, warnings.catch_warnings():
-            warnings.simplefilter('ignore', UserWarning)  # of an empty file, an error below
-            lines = (line for line in file if not line.isspace())
-            points = np.loadtxt(lines, np.float32, comments=None, delimiter=',', ndmin=2)
-    except UnicodeDecodeError as error:
-        raise ValueError(f'{path} is no text file; is the download complete?') from error
-    except ValueError as error:
-        raise _malformed(path, error) from error
-    if points.size == 0:
-        raise ValueError(f'{path} holds no points, it is empty.')
-    if points.shape[1] != _COLUMNS:
-        raise _malformed(path, None)
-    return points
-
-
-def _malformed(path: Path, error: Exception | None) -> ValueError:
-    """Find the first line that is not six numbers."""
-    with open(path, encoding='utf-8') as file:
-        for number, line in enumerate(file, start=1):
-            if line.strip() and not _is_point(line):
-                return ValueError(f'{path}:{number}: expected {_COLUMNS} numbers with commas '
-                                  f'between, found {line.strip()[:80]!r}; is the download '
-                                  'complete?')
-    return ValueError(f'{path} cannot be read: {error}.')
-
-
-def _is_point(line: str) -> bool:
-    fields = line.split(',')
-    try:
-        return len([float(field) for field in fields]) == _COLUMNS
-    except ValueError:
-        return False
 
 
 def _class_of(shape: str, classes: tuple[str, ...], file_list: Path) -> str:
@@ -142,23 +100,6 @@ def _warn_of_short_shapes(root: Path, files: list[str], counts: np.ndarray) -> N
                   f'{counts.max()} points, the first is {root / files[short[0]]} with '
                   f'{counts[short[0]]}; is the archive unpacked whole?', logger='current',
                   level=logging.WARNING)
-
-
-def _file_states(root: Path, files: list[str]) -> list[str]:
-    """Name, size and time of each file; an error counts those that are missing."""
-    states = {}
-    for folder in sorted({file.split('/')[0] for file in files}):
-        if (root / folder).is_dir():
-            with os.scandir(root / folder) as entries:
-                for entry in entries:
-                    if entry.is_file():
-                        info = entry.stat()
-                        states[f'{folder}/{entry.name}'] = f'{info.st_size} {info.st_mtime_ns}'
-    missing = [file for file in files if file not in states]
-    if missing:
-        raise FileNotFoundError(f'{root / missing[0]} is missing ({len(missing)} of the '
-                                f'{len(files)} listed shapes are); is the archive unpacked whole?')
-    return [f'{file} {states[file]}' for file in files]
 
 
 def _read_files(root: Path, files: list[str]) -> Iterator[np.ndarray]:
