@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..s3dis.classes import CLASSES
 from ..shapes.families import chance, count, pick, uniform
 from .fittings import add_parts, hang_board, hang_ceiling, hang_things, lay_desk, strew_floor
 from .footprint import Footprint, draw_footprint, floor_place, rect_about, wall_place
@@ -47,6 +48,15 @@ def build_room(rng: np.random.Generator, kind: str, style: AreaStyle,
         style: Of its area.
         everything: Make sure that all 13 classes are there.
     """
+    while True:
+        scene, plan = _build(rng, kind, style, everything)
+        if not everything or {item.label for item in scene.items} == set(range(len(CLASSES))):
+            return scene, plan
+
+
+def _build(rng: np.random.Generator, kind: str, style: AreaStyle,
+           everything: bool) -> tuple[Scene, Footprint]:
+    """Build a room that, where it shall have everything, may lack what found no place."""
     make = KINDS[kind]
     scene = Scene()
     width, depth = uniform(rng, *make.width), uniform(rng, *make.depth)
@@ -56,14 +66,13 @@ def build_room(rng: np.random.Generator, kind: str, style: AreaStyle,
         width, depth = depth, width
     plan = draw_footprint(rng, width, depth, 0.0 if everything else make.bent)
     height = uniform(rng, *style.ceiling)
+    least = int(everything)
     openings = plan_openings(rng, plan, style, height, count(rng, *make.doors),
-                             max(count(rng, *make.windows), int(everything)))
+                             max(count(rng, *make.windows), least))
     build_shell(rng, scene, plan, style, height, openings)
-    add_columns(rng, scene, plan, style, height,
-                max(draw_count(rng, style.columns, 2), int(everything)))
-    add_beams(rng, scene, plan, style, height,
-              max(draw_count(rng, style.beams, max(1, round(max(width, depth) / 2.5))),
-                  int(everything)))
+    add_columns(rng, scene, plan, style, height, max(draw_count(rng, style.columns, 2), least))
+    beams = draw_count(rng, style.beams, max(1, round(max(width, depth) / 2.5)))
+    add_beams(rng, scene, plan, style, height, max(beams, least))
     if everything:
         _one_of_each(rng, scene, plan, style)
     make.furnish(rng, scene, plan, style)

@@ -10,10 +10,13 @@ from .scene import Scene
 from .style import AreaStyle
 
 _CELL = 0.02  # radians: how finely the depth image tells what is in front
+_FRONT_DENSITY = 1000.0  # points per square metre that make the depth image, 4 a cell at 3 m
+_COLUMNS, _ROWS = int(np.ceil(2 * np.pi / _CELL)), int(np.pi / _CELL) + 1
 _SLACK = 0.015  # metres that a point may lie behind the surface in front of it
 
 
 def scan(scene: Scene, plan: Footprint, style: AreaStyle, density: float,
+         view: np.random.Generator,
          rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Scan a room from a few tripods.
 
@@ -22,15 +25,17 @@ def scan(scene: Scene, plan: Footprint, style: AreaStyle, density: float,
         plan: Where a tripod may stand.
         style: Noise and light.
         density: Points per square metre of surface, before occlusion.
-        rng: Draws points, tripods and noise.
+        view: Draws the tripods and what hides other things, whatever the density.
+        rng: Draws points and noise.
 
     Returns:
         Positions (N, 3) float64, colours (N, 3) float32, labels (N,) and instances (N,) int64.
     """
     points, normals, item = _sample(scene, density, rng)
+    front = _sample(scene, _FRONT_DENSITY, view)[:2]
     seen = np.zeros(len(points), bool)
-    for place in _tripods(plan, rng):
-        seen |= visible_from(place, points, normals)
+    for place in _tripods(plan, view):
+        seen[~seen] = visible_from(place, points[~seen], *front)
     points, normals, item = points[seen], normals[seen], item[seen]
     paints = [entry.paint for entry in scene.items]
     colors = shade(points, normals, np.array([p.color for p in paints])[item],
@@ -77,34 +82,41 @@ def _tripods(plan: Footprint, rng: np.random.Generator) -> list[np.ndarray]:
     return [np.array([*spots[i], 1.3 + 0.3 * rng.random()]) for i in chosen]
 
 
-def visible_from(place: np.ndarray, points: np.ndarray, normals: np.ndarray) -> np.ndarray:
+def visible_from(place: np.ndarray, points: np.ndarray, front: np.ndarray,
+                 normals: np.ndarray) -> np.ndarray:
     """Which points a scanner at ``place`` sees.
 
-    The nearest point of each cell of a depth image over the sphere hides what lies behind its
-    tangent plane. The plane, not the point, because a surface seen at a low angle spans a range of
-    depths within one cell.
+    The nearest front point of each cell of a depth image over the sphere hides what lies behind
+    its tangent plane. The plane, not the point, because a surface seen at a low angle spans a range
+    of depths within one cell.
 
     Args:
         place: (3,) of the scanner.
         points: (N, 3).
-        normals: (N, 3) unit normals, of either sign.
+        front: (M, 3) points of all surfaces, of which the depth image is made.
+        normals: (M, 3) their unit normals, of either sign.
 
     Returns:
         (N,) bool.
     """
-    rays = points - place
+    cell, _, depth = _cells(front - place)
+    far_first = np.argsort(-depth)
+    nearest = np.full(_ROWS * _COLUMNS, -1)
+    nearest[cell[far_first]] = far_first  # the last, nearest one stays
+    cell, rays, depth = _cells(points - place)
+    first = nearest[cell]
+    to_plane = np.einsum('ij,ij->i', front[first] - place, normals[first])
+    per_depth = np.einsum('ij,ij->i', rays, normals[first]) / depth
+    with np.errstate(divide='ignore', invalid='ignore'):
+        # Where the ray meets the first point's plane; a ray along the plane never does.
+        limit = np.where(np.abs(per_depth) > 0.02, to_plane / per_depth, np.inf)
+    reach = np.linalg.norm(front[first] - place, axis=1)
+    return (first < 0) | (depth <= np.maximum(limit, reach) + _SLACK)
+
+
+def _cells(rays: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Cell of the depth image (N,), the rays (N, 3) themselves and their lengths (N,)."""
     depth = np.maximum(np.linalg.norm(rays, axis=1), 1e-6)
-    columns = int(np.ceil(2 * np.pi / _CELL))
     across = ((np.arctan2(rays[:, 1], rays[:, 0]) + np.pi) / _CELL).astype(np.int64)
     down = (np.arccos(np.clip(rays[:, 2] / depth, -1, 1)) / _CELL).astype(np.int64)
-    cell = down * columns + np.minimum(across, columns - 1)
-    nearest = np.zeros((int(np.pi / _CELL) + 1) * columns, np.int64)
-    far_first = np.argsort(-depth)
-    nearest[cell[far_first]] = far_first  # the last, nearest one stays
-    front = nearest[cell]
-    to_plane = np.einsum('ij,ij->i', rays[front], normals[front])
-    per_depth = np.einsum('ij,ij->i', rays, normals[front]) / depth
-    with np.errstate(divide='ignore', invalid='ignore'):
-        # Where the ray meets the front point's plane; a ray along the plane never does.
-        limit = np.where(np.abs(per_depth) > 0.02, to_plane / per_depth, np.inf)
-    return depth <= np.maximum(limit, depth[front]) + _SLACK
+    return down * _COLUMNS + np.minimum(across, _COLUMNS - 1), rays, depth

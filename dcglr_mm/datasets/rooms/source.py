@@ -16,7 +16,7 @@ from .style import AreaStyle, draw_style
 
 NUM_AREAS = 6
 # Independent random streams of one set, area or room.
-_STYLE, _KIND, _ROOM, _SCAN, _PLACE = range(5)
+_STYLE, _KIND, _ROOM, _VIEW, _SCAN, _PLACE = range(6)
 _SHARES = {'office': 0.5, 'conferenceRoom': 0.14, 'hallway': 0.14, 'storage': 0.1, 'lounge': 0.12}
 
 
@@ -88,6 +88,7 @@ class SyntheticRooms:
         style = self.style(area)
         scene, plan = build_room(self._stream(area, number, _ROOM), kind, style, number == 0)
         xyz, rgb, labels, instances = scan(scene, plan, style, self.density,
+                                           self._stream(area, number, _VIEW),
                                            self._stream(area, number, _SCAN))
         # Areas of S3DIS have coordinates of their own, in which a room lies anywhere; three
         # decimals are what its files hold.
