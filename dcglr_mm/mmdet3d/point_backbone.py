@@ -24,8 +24,8 @@ class MMDet3DBackbone(PointBackbone):
     or ``fa_points``. So every weight takes part in pre-training.
 
     A checkpoint of DCGLR holds that network under ``teacher.backbone.backbone.``; with this prefix
-    the stock backbone of a detector or segmentor takes all its weights. Numbers of points, radii and
-    neighbours are no weights: they may differ between pre-training and use, and should, because
+    the stock backbone of a detector or segmentor takes all its weights. Numbers of points, radii
+    and neighbours are no weights: they may differ between pre-training and use, and should, because
     crops of a shape have fewer points than a scene.
 
     Args:
