@@ -8,9 +8,10 @@ from .row_subset import RowSubset
 from .s3dis_blocks import S3DISBlocks
 from .scanobjectnn import ScanObjectNN
 from .shapenet import ShapeNetXYZ
+from .shapenet_part import ShapeNetPart, ShapeNetPartH5
 from .stratified_subset import StratifiedSubset
 from .synthetic_shapes import SyntheticShapes
 
 __all__ = ['ModelNet40CAD', 'ModelNet40H5', 'PointCloudDataset', 'PointFolder', 'RoomSubset',
-           'RowSubset', 'S3DISBlocks', 'ScanObjectNN', 'ShapeNetXYZ', 'StratifiedSubset',
-           'SyntheticShapes', 'transforms']
+           'RowSubset', 'S3DISBlocks', 'ScanObjectNN', 'ShapeNetPart', 'ShapeNetPartH5',
+           'ShapeNetXYZ', 'StratifiedSubset', 'SyntheticShapes', 'transforms']

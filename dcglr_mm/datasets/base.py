@@ -62,7 +62,7 @@ class PointCloudDataset(BaseDataset):
 
     Args:
         data_root: Folder of the data.
-        split: ``'train'`` or ``'test'``.
+        split: ``'train'`` or ``'test'``, or what else a subclass has in ``splits``.
         pipeline: Transforms, as configs or callables.
         seed: Seed of the items' generators. None takes the one that :meth:`set_epoch` announces.
         classes: Class names in the order of the labels, where the data's own list shall not be
@@ -71,6 +71,8 @@ class PointCloudDataset(BaseDataset):
         **kwargs: ``indices``, ``lazy_init``, ``serialize_data``, ``metainfo``, ``max_refetch``, as
             in :class:`mmengine.dataset.BaseDataset`.
     """
+
+    splits: tuple[str, ...] = SPLITS
 
     def __init__(self,
                  data_root: str = '',
@@ -82,8 +84,8 @@ class PointCloudDataset(BaseDataset):
                  **kwargs) -> None:
         name = type(self).__name__
         _check_keys(kwargs, type(self))
-        if split not in SPLITS:
-            raise ValueError(f'{name}: split must be one of {SPLITS}, found {split!r}.')
+        if split not in self.splits:
+            raise ValueError(f'{name}: split must be one of {self.splits}, found {split!r}.')
         self.split = split
         self.seed = _check_seed(seed, f'{name}: seed')
         self._state = _SharedState()
