@@ -8,7 +8,6 @@ from dcglr_mm.registry import MODELS
 
 from ..layers.edge_conv import EdgeConv
 from ..layers.point_linear import PointLinear
-from ..ops import max_over_points
 from .base import PointBackbone
 from .norm_aliases import fold_norm_aliases
 
@@ -48,14 +47,21 @@ class DGCNN(PointBackbone):
 
     def forward_points(self, points: Tensor) -> Tensor:
         """Returns the features of the points before pooling, ``(B, N, emb_dims)``."""
+        return self._last(self._stages(points))
+
+    def forward(self, points: Tensor) -> Tensor:
+        """Returns max- and mean-pooled features, ``(B, 2 * emb_dims)``."""
+        return self._last.max_and_mean_over_points(self._stages(points))
+
+    @property
+    def _last(self) -> PointLinear:
+        return getattr(self, f'conv{self.num_edge_convs + 1}')
+
+    def _stages(self, points: Tensor) -> Tensor:
+        """The outputs of all edge convolutions, ``(B, N, sum(widths))``."""
         self.check_points(points)
         features, stages = points, []
         for i in range(1, self.num_edge_convs + 1):
             features = getattr(self, f'conv{i}')(features)
             stages.append(features)
-        return getattr(self, f'conv{self.num_edge_convs + 1}')(torch.cat(stages, -1))
-
-    def forward(self, points: Tensor) -> Tensor:
-        """Returns max- and mean-pooled features, ``(B, 2 * emb_dims)``."""
-        features = self.forward_points(points)
-        return torch.cat((max_over_points(features), features.mean(1)), -1)
+        return torch.cat(stages, -1)

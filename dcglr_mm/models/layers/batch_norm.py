@@ -34,7 +34,7 @@ def scale_and_shift(norm: nn.Module,
             raise ValueError('batch norm needs more than 1 value per channel when training, got '
                              f'{count}: use more clouds or more points')
         if norm.training and norm.running_mean is not None:
-            _move_running_statistics(norm, mean.detach(), var.detach(), count)
+            move_running_statistics(norm, mean.detach(), var.detach(), count)
     else:
         mean, var = norm.running_mean, norm.running_var
     scale = torch.rsqrt(var + norm.eps)
@@ -50,7 +50,9 @@ def scale_sign(norm: nn.Module) -> Tensor | None:
 
 
 @torch.no_grad()
-def _move_running_statistics(norm: nn.Module, mean: Tensor, var: Tensor, count: int) -> None:
+def move_running_statistics(norm: nn.Module, mean: Tensor, var: Tensor,
+                            count: int | Tensor) -> None:
+    """As a batch of ``count`` values with that mean and biased variance moves them."""
     norm.num_batches_tracked.add_(1)
     momentum = norm.momentum
     if momentum is None:  # cumulative average
@@ -95,4 +97,4 @@ class _SumOverRanks(torch.autograd.Function):
         return grad, None
 
 
-__all__ = ['needs_statistics', 'scale_and_shift', 'scale_sign']
+__all__ = ['move_running_statistics', 'needs_statistics', 'scale_and_shift', 'scale_sign']

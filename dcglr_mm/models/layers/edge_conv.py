@@ -1,11 +1,12 @@
 """Edge convolution of DGCNN."""
 import torch
-from torch import Tensor, distributed, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import Tensor, nn
 
 from ..ops import gather_points, knn
-from .edge_conv_function import EdgeConvFunction, EdgeNorm, edge_conv_inference
-from .factorizable import activation_slope, is_factorizable
+from .batch_norm import move_running_statistics
+from .edge_conv_function import EdgeConvFunction, edge_conv_inference
+from .factorizable import is_factorizable
+from .norm_terms import NormTerms, scale_and_shift_of
 
 
 class EdgeConv(nn.Sequential):
@@ -68,39 +69,17 @@ class EdgeConv(nn.Sequential):
         out_dtype = torch.promote_types(features.dtype, conv.weight.dtype)
         dtype = torch.promote_types(out_dtype, torch.float32)
         features, weight = features.to(dtype), conv.weight.flatten(1).to(dtype)
-        scale, shift = ((bn.weight.to(dtype), bn.bias.to(dtype)) if bn.affine else
-                        (weight.new_ones(len(weight)), weight.new_zeros(len(weight))))
-        of_batch = bn.training or bn.running_mean is None
-        sync = of_batch and isinstance(bn, nn.SyncBatchNorm) and _has_other_ranks(bn.process_group)
-        if of_batch and not sync and index.numel() == 1:
+        scale, shift = scale_and_shift_of(bn, weight)
+        norm = NormTerms.of(bn, activation, dtype)
+        of_batch = norm.mean is None
+        if of_batch and not norm.sync and index.numel() == 1:
             raise ValueError('Expected more than 1 value per channel when training, got '
                              f'{tuple(features.shape[:2])} points with one neighbour each')
-        norm = EdgeNorm(
-            None if of_batch else bn.running_mean.to(dtype),
-            None if of_batch else bn.running_var.to(dtype),
-            bn.eps, activation_slope(activation), sync,
-            bn.process_group if sync else None)
         inputs = (features, index, weight, scale, shift)
         needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
         if not of_batch and not needs_grad:
             return edge_conv_inference(*inputs, norm).to(out_dtype)
         out, mean, var, count = EdgeConvFunction.apply(*inputs, norm, needs_grad)
         if bn.training and bn.track_running_stats:
-            _update_running_moments(bn, mean, var, count)
+            move_running_statistics(bn, mean, var, count)
         return out.to(out_dtype)
-
-
-def _has_other_ranks(group: distributed.ProcessGroup | None) -> bool:
-    return (distributed.is_available() and distributed.is_initialized()
-            and distributed.get_world_size(group) > 1)
-
-
-@torch.no_grad()
-def _update_running_moments(bn: _BatchNorm, mean: Tensor, var: Tensor, count: Tensor) -> None:
-    bn.num_batches_tracked.add_(1)
-    momentum = bn.momentum
-    if momentum is None:  # the mean of all batches so far
-        momentum = 1.0 / float(bn.num_batches_tracked)
-    unbiased = var * (count / (count - 1)).to(var)
-    bn.running_mean.lerp_(mean.to(bn.running_mean), momentum)
-    bn.running_var.lerp_(unbiased.to(bn.running_var), momentum)

@@ -1,41 +1,21 @@
 """Edge convolution as one differentiable function on points instead of edges."""
-from typing import NamedTuple
-
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu, linear
 
 from ..ops.graph import (in_degree, neighbor_max, neighbor_max_with_winner, neighbor_sum,
                          reverse_edges, reverse_sum)
 from .batch_moments import merge_moments, sum_over_ranks
+from .norm_terms import NormTerms
 
 # Entries of a (points, channels) block worked on at one time on a CPU: a few of them fit its
 # second-level cache.
 _BLOCK_ENTRIES = 2**18
 
 
-class EdgeNorm(NamedTuple):
-    """How edges are normalised and activated.
-
-    Attributes:
-        mean: Mean to normalise with, ``(D,)``; that of the batch if ``None``.
-        var: Variance to normalise with, as ``mean``.
-        eps: Added to the variance.
-        negative_slope: Of the LeakyReLU that follows.
-        sync: Whether the batch is that of all ranks of ``group``.
-        group: Process group, the default one if ``None``.
-    """
-    mean: Tensor | None
-    var: Tensor | None
-    eps: float
-    negative_slope: float
-    sync: bool = False
-    group: distributed.ProcessGroup | None = None
-
-
 def edge_conv_inference(features: Tensor, index: Tensor, weight: Tensor, scale: Tensor,
-                        shift: Tensor, norm: EdgeNorm) -> Tensor:
+                        shift: Tensor, norm: NormTerms) -> Tensor:
     """Edge convolution with known moments and no gradient, as :class:`EdgeConvFunction`."""
     factor = scale * (norm.var + norm.eps).rsqrt()
     neighbor, center = _split(weight * factor[:, None])
@@ -68,7 +48,7 @@ class EdgeConvFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, features: Tensor, index: Tensor, weight: Tensor, scale: Tensor, shift: Tensor,
-                norm: EdgeNorm, with_grad: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+                norm: NormTerms, with_grad: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Convolves.
 
         Args:
@@ -240,7 +220,7 @@ def _add_edge_sums(sums: Tensor, a: Tensor, b: Tensor, index: Tensor, with_grad:
 
 
 def _moments(count: Tensor, sums: Tensor, sign: Tensor, weight: Tensor, origin: Tensor,
-             norm: EdgeNorm) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+             norm: NormTerms) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Count, signed mean around ``origin``, mean and biased variance, over all ranks if asked."""
     center = sums[0] / count
     squares = (sums[1] - sums[0] * center).clamp_min(0)

@@ -4,9 +4,13 @@ from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from ..ops import max_over_points
-from .batch_norm import needs_statistics, scale_and_shift, scale_sign
+from ..ops.checks import full_precision
+from .batch_norm import (move_running_statistics, needs_statistics, scale_and_shift,
+                         scale_sign)
 from .factorizable import is_factorizable
 from .linear_max import linear_max
+from .norm_terms import NormTerms, scale_and_shift_of
+from .pooled_linear import PooledLinear, pooled_linear_inference
 
 
 class PointLinear(nn.Sequential):
@@ -51,6 +55,33 @@ class PointLinear(nn.Sequential):
         dtype = torch.promote_types(features.dtype, conv.weight.dtype)
         segments = activation(best.value * scale + shift).to(dtype)
         return max_over_points(segments.view(batch, num_points // size, -1))
+
+    def max_and_mean_over_points(self, features: Tensor) -> Tensor:
+        """Maximum and mean over points of :meth:`forward`, ``(B, N, C)`` to ``(B, 2 D)``."""
+        if not is_factorizable(self):
+            features = self(features)
+            return torch.cat((max_over_points(features), features.mean(1)), -1)
+        conv, norm, activation = self
+        device = features.device.type
+        low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+        out_dtype = torch.promote_types(features.dtype, conv.weight.dtype)
+        features, weight = full_precision(features), full_precision(conv.weight.flatten(1))
+        scale, shift = scale_and_shift_of(norm, weight)
+        terms = NormTerms.of(norm, activation, weight.dtype)
+        count = features.shape[0] * features.shape[1]
+        if terms.mean is None and not terms.sync and count == 1:
+            raise ValueError('Expected more than 1 value per channel when training, got one point')
+        with_grad = torch.is_grad_enabled() and any(
+            tensor.requires_grad for tensor in (features, weight, scale, shift))
+        with torch.autocast(device, enabled=False):
+            if terms.mean is not None and not with_grad:
+                return pooled_linear_inference(
+                    features, weight, scale, shift, terms, low).to(out_dtype)
+            out, mean, var, total = PooledLinear.apply(
+                features, weight, scale, shift, terms, low, with_grad)
+        if norm.training and norm.track_running_stats:
+            move_running_statistics(norm, mean, var, total)
+        return out.to(out_dtype)
 
 
 def _segment(num_points: int) -> int:

@@ -13,12 +13,16 @@ def max_over_points(features: Tensor) -> Tensor:
     """
     if not (torch.is_grad_enabled() and features.requires_grad):
         return features.amax(1)
-    with torch.no_grad():
-        num_points = features.shape[1]
-        size = math.isqrt(num_points)
-        groups = torch.stack([part.amax(1) for part in features.split(size, 1)], 1)
-        first = groups.max(1, keepdim=True).indices * size  # (B, 1, C)
-        members = first + torch.arange(size, device=features.device)[:, None]
-        members.clamp_max_(num_points - 1)  # the last group may be short
-        index = first + features.gather(1, members).max(1, keepdim=True).indices
-    return features.gather(1, index).squeeze(1)
+    return features.gather(1, first_maximum(features)).squeeze(1)
+
+
+@torch.no_grad()
+def first_maximum(features: Tensor) -> Tensor:
+    """Number of the first point that has the maximum, ``(B, N, C)`` to int64 ``(B, 1, C)``."""
+    num_points = features.shape[1]
+    size = math.isqrt(num_points)
+    groups = torch.stack([part.amax(1) for part in features.split(size, 1)], 1)
+    first = groups.max(1, keepdim=True).indices * size  # (B, 1, C)
+    members = first + torch.arange(size, device=features.device)[:, None]
+    members.clamp_max_(num_points - 1)  # the last group may be short
+    return first + features.gather(1, members).max(1, keepdim=True).indices

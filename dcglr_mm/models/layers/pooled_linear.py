@@ -1,0 +1,182 @@
+"""A linear layer, batch norm, LeakyReLU, and the maximum and mean over the points of a cloud.
+
+Done as one differentiable function, a cloud at a time, so that of all tensors as wide as the output
+only the linear layer's own is kept, and no other ever leaves the cache.
+"""
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+from torch.nn.functional import leaky_relu
+
+from ..ops.pool import first_maximum
+from .batch_moments import merge_moments, sum_over_ranks
+from .linear_max_pieces import product
+from .norm_terms import NormTerms
+
+_leaky_backward = torch.ops.aten.leaky_relu_backward
+
+
+def pooled_linear_inference(features: Tensor, weight: Tensor, scale: Tensor, shift: Tensor,
+                            norm: NormTerms, low: torch.dtype | None) -> Tensor:
+    """With known moments and no gradient, as :class:`PooledLinear`."""
+    factor = scale * (norm.var + norm.eps).rsqrt()
+    transposed = (weight * factor[:, None]).t()
+    offset = shift - factor * norm.mean
+    out = features.new_empty(len(features), 2, len(weight))
+    for cloud, (highest, mean) in zip(features, out):
+        y = product(cloud, transposed, low).add_(offset)
+        y = leaky_relu(y, norm.negative_slope, inplace=True)
+        torch.amax(y, 0, out=highest)
+        torch.mean(y, 0, out=mean)
+    return out.flatten(1)
+
+
+class PooledLinear(torch.autograd.Function):
+    """``[max_i ; mean_i] act(bn(W x_i))`` over the points ``i`` of each cloud.
+
+    Rows of ``W`` are multiplied by the sign of batch norm's scale, which makes what is behind them
+    an increasing function: the largest row wins. In training ``x`` is taken around its mean, where
+    the mean of ``y = W x`` is zero and the variance that of its squares. Differentiable once, in
+    features, weight, scale and shift.
+    """
+
+    @staticmethod
+    def forward(ctx, features: Tensor, weight: Tensor, scale: Tensor, shift: Tensor,
+                norm: NormTerms, low: torch.dtype | None, with_grad: bool
+                ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Computes.
+
+        Args:
+            features: ``(B, N, C)``, float32 or float64.
+            weight: ``(D, C)``.
+            scale: Scale of batch norm, ``(D,)``.
+            shift: Shift of batch norm, ``(D,)``.
+            norm: Everything else about normalisation and activation.
+            low: Type to multiply in, if another.
+            with_grad: Whether :meth:`backward` will follow.
+
+        Returns:
+            Output ``(B, 2 D)``; mean and biased variance that were used, ``(D,)``; number of
+            values they come from.
+        """
+        sign = torch.where(scale < 0, -1, 1).to(scale)
+        signed = weight * sign[:, None]
+        origin = features.mean((0, 1)) if norm.mean is None else None
+        x = features if origin is None else features - origin
+        y = x.new_empty(*x.shape[:2], len(weight))
+        squares = torch.zeros(len(weight), dtype=torch.float64, device=x.device)
+        highest = x.new_empty(len(x), len(weight))
+        winner = torch.empty_like(highest, dtype=torch.int64) if with_grad else None
+        flat = scale == 0
+        for b in range(len(x)):
+            _multiply(x[b], signed, low, y[b])
+            if norm.mean is None:
+                squares += _sum_of_squares(y[b])
+            if with_grad:
+                winner[b] = first_maximum(y[b:b + 1])[0, 0].masked_fill_(flat, 0)
+                torch.gather(y[b], 0, winner[b:b + 1], out=highest[b:b + 1])
+            else:
+                torch.amax(y[b], 0, out=highest[b])
+
+        count = x.new_tensor(x.shape[0] * x.shape[1], dtype=torch.float64)
+        if norm.mean is None:
+            mean = signed.double() @ origin.double()
+            at_origin = mean
+            if norm.sync:
+                count, mean, squares = merge_moments(count, mean, squares, norm.group)
+            center, var = (mean - at_origin).to(x), (squares / count).to(x)
+            mean = (mean * sign).to(x)
+        else:
+            center, mean, var = norm.mean * sign, norm.mean, norm.var
+        rstd = (var + norm.eps).rsqrt()
+        factor = scale.abs() * rstd
+        offset = shift - factor * center
+        out = x.new_empty(len(x), 2, len(weight))
+        out[:, 0] = leaky_relu(torch.addcmul(offset, highest, factor), norm.negative_slope)
+        for b in range(len(x)):
+            z = torch.addcmul(offset, y[b], factor)
+            torch.mean(leaky_relu(z, norm.negative_slope, inplace=True), 0, out=out[b, 1])
+        if with_grad:
+            ctx.save_for_backward(features, weight, scale, sign, origin, y, highest, winner, center,
+                                  rstd, offset, count)
+            ctx.norm, ctx.low = norm, low
+        ctx.mark_non_differentiable(mean, var, count)
+        return out.flatten(1), mean, var, count
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, grad_out: Tensor, *_) -> tuple[Tensor | None, ...]:
+        with torch.autocast(grad_out.device.type, enabled=False):
+            return _backward(ctx, grad_out)
+
+
+def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+    """Gradients of :class:`PooledLinear`.
+
+    With ``h`` the gradient in front of the activation, that of ``y`` is ``factor (h - S1 / E) -
+    slope (y - center)``, where ``slope = factor rstd^2 S2 / E``, ``E`` is the number of rows and
+    ``S1``, ``S2`` are the sums of ``h`` and ``h (y - center)`` over them.
+    """
+    (features, weight, scale, sign, origin, y, highest, winner, center, rstd, offset,
+     count) = ctx.saved_tensors
+    norm, low, factor = ctx.norm, ctx.low, scale.abs() * rstd
+    batch, num_points, _ = y.shape
+    of_max, of_mean = grad_out.to(y.dtype).view(batch, 2, -1).unbind(1)
+    of_mean = of_mean / num_points
+    at_winner = _leaky_backward(
+        of_max, torch.addcmul(offset, highest, factor), norm.negative_slope, False)
+
+    def before_activation(b: int, grad: Tensor) -> Tensor:
+        """Gradient of the mean, (N, D)."""
+        z = torch.addcmul(offset, y[b], factor)
+        return _leaky_backward(grad.expand_as(z), z, norm.negative_slope, False, grad_input=z)
+
+    sums = torch.stack((at_winner, at_winner * (highest - center))).sum(1, dtype=torch.float64)
+    for b in range(batch):
+        h = before_activation(b, of_mean[b])
+        total = h.sum(0)
+        sums[0] += total
+        sums[1] += h.mul_(y[b]).sum(0) - center * total
+    grad_shift = sums[0].to(scale)
+    grad_scale = (sums[1] * rstd * sign).to(scale)
+    level = slope = None
+    if norm.mean is None:
+        total = sum_over_ranks(sums, norm.group) if norm.sync else sums
+        slope = (factor * rstd.double().square() * total[1] / count).to(scale)
+        level = (factor * total[0] / count).to(scale) - slope * center
+
+    need_features, need_weight = ctx.needs_input_grad[:2]
+    signed = weight * sign[:, None]
+    grad_features = torch.empty_like(features) if need_features else None
+    grad_weight = torch.zeros_like(weight) if need_weight else None
+    for b in range(batch):
+        grad = before_activation(b, of_mean[b] * factor)
+        if slope is not None:
+            grad.addcmul_(y[b], slope, value=-1).sub_(level)
+        grad.scatter_add_(0, winner[b:b + 1], (at_winner[b] * factor)[None])
+        if need_features:
+            _multiply(grad, signed.t(), low, grad_features[b])
+        if need_weight:
+            x = features[b] if origin is None else features[b] - origin
+            grad_weight += product(grad.t(), x, low)
+            if norm.sync:  # over all ranks the rows' gradients sum to zero, here they need not
+                grad_weight.addr_(grad.sum(0), origin)
+    if need_weight:
+        grad_weight *= sign[:, None]
+    return grad_features, grad_weight, grad_scale, grad_shift, None, None, None
+
+
+def _multiply(x: Tensor, weight: Tensor, low: torch.dtype | None, out: Tensor) -> None:
+    """``x weight^T`` into ``out``, computed in the type ``low`` if there is one."""
+    if low is None:
+        torch.mm(x, weight.t(), out=out)
+    else:
+        out.copy_(x.to(low) @ weight.t().to(low))
+
+
+def _sum_of_squares(y: Tensor) -> Tensor:
+    """Over the rows of ``(N, D)``, float64; parts of some hundred rows are summed as they are."""
+    return torch.stack([part.square().sum(0) for part in y.split(256)]).sum(0, dtype=torch.float64)
+
+
+__all__ = ['PooledLinear', 'pooled_linear_inference']
