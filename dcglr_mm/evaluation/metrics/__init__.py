@@ -1,4 +1,5 @@
 """Metrics of validation and test loops."""
 from .classification import ClassificationMetric
+from .part_segmentation import PartSegMetric
 
-__all__ = ['ClassificationMetric']
+__all__ = ['ClassificationMetric', 'PartSegMetric']

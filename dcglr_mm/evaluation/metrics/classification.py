@@ -1,19 +1,18 @@
 """Accuracy of a classifier over a whole split, on any number of ranks."""
 from collections.abc import Sequence
-from itertools import chain, zip_longest
 from typing import Any
 
 import numpy as np
-from mmengine.dist import all_gather_object
-from mmengine.evaluator import BaseMetric
 
 from dcglr_mm.registry import METRICS
+
+from .sample_metric import SampleMetric
 
 _DECISIONS = {'': 'pred_label', 'voted_': 'voted_label'}
 
 
 @METRICS.register_module()
-class ClassificationMetric(BaseMetric):
+class ClassificationMetric(SampleMetric):
     """Overall and mean-class accuracy, as fractions from 0 to 1.
 
     ``accuracy`` is the share of samples that are classified right; ``mean_class_accuracy`` the mean
@@ -21,9 +20,7 @@ class ClassificationMetric(BaseMetric):
     :class:`~dcglr_mm.models.classifiers.Voting`), ``voted_accuracy`` and
     ``voted_mean_class_accuracy`` stand *beside* them.
 
-    Every sample counts once: samples by which a sampler fills up the ranks' shares are left out,
-    and shares of different length are allowed, as long as item ``i`` is worked off by rank ``i`` of
-    W modulo W, as MMEngine's ``DefaultSampler`` deals them out.
+    Every sample counts once on any number of ranks, see :class:`SampleMetric`.
 
     Args:
         per_class (bool): Report the accuracy of each class too, as ``accuracy/<name>``.
@@ -36,8 +33,7 @@ class ClassificationMetric(BaseMetric):
 
     def __init__(self, per_class: bool = False, prefix: str | None = None,
                  collect_device: str = 'cpu') -> None:
-        super().__init__(collect_device, prefix='unused')  # MMEngine warns of a metric without one
-        self.prefix = prefix
+        super().__init__(prefix, collect_device)
         self.per_class = per_class
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
@@ -60,27 +56,6 @@ class ClassificationMetric(BaseMetric):
             self.results.append({key: int(sample[key]) for key in ('gt_label', *_DECISIONS.values())
                                  if key in sample})
 
-    def evaluate(self, size: int) -> dict[str, float]:
-        """Return the metrics of the whole split, the same on every rank.
-
-        Args:
-            size: Samples of the split.
-
-        Raises:
-            ValueError: No sample was processed, or fewer than ``size``.
-        """
-        shares = all_gather_object(self.results)
-        # Item i was rank i's, modulo the number of ranks; MMEngine's own collection would drop the
-        # end of longer shares.
-        in_order = chain.from_iterable(zip_longest(*shares))
-        results = [result for result in in_order if result is not None][:size]
-        self.results = []
-        if not results or len(results) < size:
-            raise ValueError(f'ClassificationMetric: {len(results)} of {size} samples were scored')
-        metrics = self.compute_metrics(results)
-        return {f'{self.prefix}/{key}' if self.prefix else key: value
-                for key, value in metrics.items()}
-
     def compute_metrics(self, results: list[dict[str, int]]) -> dict[str, float]:
         """Return the metrics of samples in order, without the prefix."""
         labels = np.array([result['gt_label'] for result in results])
@@ -94,10 +69,6 @@ class ClassificationMetric(BaseMetric):
             metrics[f'{name}accuracy'] = float(correct.mean())
             metrics[f'{name}mean_class_accuracy'] = float(np.mean(list(by_class.values())))
             if self.per_class:
-                metrics.update({f'{name}accuracy/{self._class_name(label)}': accuracy
+                metrics.update({f'{name}accuracy/{self.class_name(label)}': accuracy
                                 for label, accuracy in by_class.items()})
         return metrics
-
-    def _class_name(self, label: int) -> str:
-        classes = (self.dataset_meta or {}).get('classes') or ()
-        return classes[label] if label < len(classes) else str(label)
