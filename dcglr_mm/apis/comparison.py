@@ -86,9 +86,10 @@ def _splits(features: Features, train_y: np.ndarray, test_y: np.ndarray) -> tupl
 
 
 def format_table(comparisons: Sequence[Comparison],
-                 names: tuple[str, str] = ('untrained', 'pre-trained')) -> str:
+                 names: tuple[str, str] = ('untrained', 'pre-trained'),
+                 title: str = 'test accuracy, %') -> str:
     """The comparisons as text, in per cent, deviation over the draws where there are several."""
-    rows = [('test accuracy, %', *names, 'gain')]
+    rows = [(title, *names, 'gain')]
     for row in comparisons:
         rows.append((row.name, _percent(row.before), _percent(row.after), f'{100 * row.gain:+.1f}'))
     widths = [max(map(len, column)) for column in zip(*rows)]
@@ -106,13 +107,19 @@ def _percent(accuracies: Sequence[float]) -> str:
     return f'{mean} ± {100 * np.std(accuracies, ddof=1):.1f}'
 
 
-def verdict(comparisons: Sequence[Comparison]) -> str:
-    """One sentence that says what the comparison shows, and no more."""
+def verdict(comparisons: Sequence[Comparison],
+            bound: str = 'two standard errors of the gain') -> str:
+    """One sentence that says what the comparison shows, and no more.
+
+    Args:
+        comparisons: The rows.
+        bound: What a gain has to exceed in their ``outcome``.
+    """
     groups = {kind: [f'{row.name} ({100 * row.gain:+.1f} points)' for row in comparisons
                      if row.outcome == kind] for kind in ('better', 'worse', 'same')}
     if not groups['better'] and not groups['worse']:
-        return ('No difference beyond two standard errors: this run does not show that '
-                'pre-training helped.')
+        return (f'No difference beyond {bound}: this run does not show that pre-training '
+                'helped.')
     parts = []
     if groups['better']:
         parts.append(f'pre-training helped by {_join(groups["better"])}')
@@ -121,7 +128,7 @@ def verdict(comparisons: Sequence[Comparison]) -> str:
     if groups['same']:
         parts.append(f'no clear difference by {_join(groups["same"])}')
     sentence = '; '.join(parts)
-    return f'{sentence[0].upper()}{sentence[1:]}. (Beyond two standard errors of the gain.)'
+    return f'{sentence[0].upper()}{sentence[1:]}. (Beyond {bound}.)'
 
 
 def _join(items: Sequence[str]) -> str:

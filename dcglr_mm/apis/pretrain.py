@@ -72,14 +72,18 @@ def pretrain(cfg: Config, out: str | Path, resume: bool = False,
 
 
 def build_quiet_runner(cfg: Config, work_dir: Path, resume: bool = False,
-                       label: str = 'training') -> Runner:
-    """Build a runner whose log goes to ``work_dir`` only, with a :class:`ProgressHook`."""
+                       label: str | None = 'training') -> Runner:
+    """Build a runner whose log goes to ``work_dir`` only.
+
+    A :class:`ProgressHook` shows its progress, unless ``label`` is None.
+    """
     cfg = Config(cfg._cfg_dict.to_dict(), filename=cfg.filename)
     cfg.work_dir = str(work_dir)
     checkpoint, _ = find_checkpoint_to_resume(work_dir) if resume else (None, [])
     cfg.resume, cfg.load_from = checkpoint is not None, checkpoint
-    cfg.custom_hooks = [*cfg.get('custom_hooks', []),
-                        dict(type='dcglr_mm.ProgressHook', label=label)]
+    if label is not None:
+        cfg.custom_hooks = [*cfg.get('custom_hooks', []),
+                            dict(type='dcglr_mm.ProgressHook', label=label)]
     # MMEngine's logger takes hold of stdout when the runner is built and writes to it at once.
     with contextlib.redirect_stdout(io.StringIO()):
         runner = Runner.from_cfg(cfg)
