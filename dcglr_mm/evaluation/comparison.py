@@ -1,7 +1,8 @@
 """Score the networks of a pre-training config: checkpoints and the untrained network."""
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from mmengine.config import Config
@@ -47,6 +48,39 @@ def build_network(cfg: Config, seed: int = 0) -> nn.Module:
     if hasattr(model, 'init_weights'):
         model.init_weights()
     return model
+
+
+class Candidate(NamedTuple):
+    """A network to score."""
+    name: str  # of its row in a table; candidates of one name are seeds of one run
+    model: nn.Module
+    source: tuple[str, object]  # ('files', path) or ('seeds', seed)
+    calibrate: bool  # its batch-norm statistics, on the train split
+
+
+def candidates(cfg: Config, checkpoints: Sequence[str] = (), *, merge: str | None = None,
+               untrained_seeds: Sequence[int] = (), network: str = 'teacher',
+               log: Callable[[str], None] = lambda line: None) -> Iterator[Candidate]:
+    """Yield the networks of checkpoints, and untrained ones as initialised and calibrated.
+
+    See :func:`compare` for the arguments.
+    """
+    names: dict[str, None] = {}
+    for path in checkpoints:
+        log(f'checkpoint {path}')
+        model = build_network(cfg)
+        for line in load_for_scoring(model, path, network).lines():
+            log(f'  {line}')
+        name = merge or _unused(_short(path), names)
+        names[name] = None
+        yield Candidate(name, model, ('files', str(path)), False)
+    for seed in untrained_seeds:
+        model = build_network(cfg, seed)
+        has_bn = bool(tracked_batch_norms(find_backbone(model, network)[1]))
+        for name, calibrate in (('untrained', False), ('untrained, BN calibrated', True)):
+            if has_bn or not calibrate:
+                log(f'{name}, seed {seed}')
+                yield Candidate(name, model, ('seeds', seed), calibrate)
 
 
 def compare(
@@ -114,25 +148,13 @@ def _score_all(cfg: Config, hook: dict, checkpoints: Sequence[str], merge: str |
     options.update(network=network, log=log,
                    groups=None if groups is None else read_groups(groups, len(splits[0])))
     networks: dict[str, dict] = {}
-    for path in checkpoints:
-        log(f'checkpoint {path}')
-        model = build_network(cfg)
-        for line in load_for_scoring(model, path, network).lines():
-            log(f'  {line}')
-        entry = networks.setdefault(merge or _unused(_short(path), networks),
-                                    dict(scores=[], files=[]))
-        entry['scores'].append(score_backbone(model, *splits, **options))
-        entry['files'].append(str(path))
-    for seed in untrained_seeds:
-        model = build_network(cfg, seed)
-        has_bn = bool(tracked_batch_norms(find_backbone(model, network)[1]))
-        for name, calibrate in (('untrained', False), ('untrained, BN calibrated', True)):
-            if has_bn or not calibrate:
-                log(f'{name}, seed {seed}')
-                entry = networks.setdefault(name, dict(scores=[], seeds=[]))
-                entry['scores'].append(
-                    score_backbone(model, *splits, calibrate_bn=calibrate, **options))
-                entry['seeds'].append(seed)
+    for each in candidates(cfg, checkpoints, merge=merge, untrained_seeds=untrained_seeds,
+                           network=network, log=log):
+        kind, origin = each.source
+        entry = networks.setdefault(each.name, {'scores': [], kind: []})
+        entry['scores'].append(
+            score_backbone(each.model, *splits, calibrate_bn=each.calibrate, **options))
+        entry[kind].append(origin)
     return networks
 
 
