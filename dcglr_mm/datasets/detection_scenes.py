@@ -1,0 +1,257 @@
+"""Procedural indoor scenes with boxes, as one depth camera sees them, in SUN RGB-D's format.
+
+Stands in for SUN RGB-D where a detector has to run without it: the same ten classes, sizes of
+objects, axes, camera and files that mmdet3d's ``SUNRGBDDataset`` reads, made from a seed.
+"""
+from __future__ import annotations
+
+import os
+import pickle
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .detection_furniture import FURNITURE, make_furniture
+from .rooms.scan import visible_from
+from .rooms.scene import Pose
+from .shapes import Mesh, build_mesh, merge, move, triangle_areas
+from .shapes.solids import box
+
+CLASSES = tuple(FURNITURE)
+SPLITS = ('train', 'val')
+# Of the camera that took most of SUN RGB-D: its inner matrix, and the image's width and height.
+CAMERA = np.array([[529.5, 0.0, 365.0], [0.0, 529.5, 265.0], [0.0, 0.0, 1.0]])
+IMAGE_SIZE = (730, 530)
+# What else stands around, without a box.
+_CLUTTER = ('lamp', 'ladder', 'guitar', 'umbrella', 'vase', 'bucket')
+_SAMPLES = 120_000  # points on all surfaces, of which the camera sees about a third
+_LEAST_SEEN = 80  # sampled points below which an object counts as hidden
+_LEAST_SHARE = 0.1  # of the points that it has where it stands alone
+_TRIES = 40  # places tried for one object
+
+
+class DetectionScene(NamedTuple):
+    """A scene, seen from the origin towards +y, a little downwards: x to the right, z up, metres.
+
+    Attributes:
+        points: (N, 6) float32: position and colour (0 to 1).
+        boxes: (K, 7) float64: centre, size along the box's own axes, turn around z from +x.
+        labels: (K,) int64, rows of ``CLASSES``.
+        depth2img: (3, 3) takes a position to a pixel, in homogeneous coordinates.
+    """
+
+    points: np.ndarray
+    boxes: np.ndarray
+    labels: np.ndarray
+    depth2img: np.ndarray
+
+
+def make_scene(seed: int, split: str, number: int, num_points: int = 20000) -> DetectionScene:
+    """Makes one scene, which depends on the arguments only.
+
+    Objects do not overlap from above; a box is the whole object, also where the camera sees only a
+    part of it. An object that is hidden has no box; one at least is not.
+
+    Raises:
+        ValueError: If the split is unknown or a number out of range.
+    """
+    if split not in SPLITS:
+        raise ValueError(f'split must be one of {SPLITS}, got {split!r}')
+    if min(seed, number) < 0 or num_points < 1:
+        raise ValueError('seed and number must not be negative and num_points at least 1, got '
+                         f'{seed}, {number} and {num_points}')
+    rng = np.random.default_rng([seed, SPLITS.index(split), number])
+    scene = None
+    while scene is None:
+        scene = _attempt(num_points, rng)
+    return scene
+
+
+def _attempt(num_points: int, rng: np.random.Generator) -> DetectionScene | None:
+    """A scene, or ``None`` if the camera sees no object in it."""
+    meshes, boxes, labels, camera = _furnish(rng)
+    depth2img = _aim(rng.uniform(0.1, 0.4))
+    points, normals, owner = _sample(meshes, rng)
+    points = points - camera
+    boxes[:, :3] -= camera
+    before = np.bincount(owner, minlength=len(meshes))
+    seen = (_in_view(points, depth2img)
+            & visible_from(np.zeros(3), points, points, normals))
+    points, normals, owner = points[seen], normals[seen], owner[seen]
+    after = np.bincount(owner, minlength=len(meshes))
+    # Objects come first among the meshes. The back of each is always hidden.
+    known = (after >= np.maximum(_LEAST_SEEN, _LEAST_SHARE * before))[:len(boxes)]
+    if not known.any():
+        return None
+    rows = _as_pixels(points, num_points, rng)
+    points, normals, owner = points[rows], normals[rows], owner[rows]
+    colors = rng.uniform(0.15, 0.9, (len(meshes), 3))[owner]
+    colors *= 0.7 + 0.3 * np.abs(normals @ (0.3, -0.4, 0.87))[:, None]
+    colors += 0.02 * rng.standard_normal(colors.shape)
+    # Depth errors grow with the square of the distance, and lie along the line of sight.
+    error = 0.0015 * np.linalg.norm(points, axis=1, keepdims=True)
+    points = points * (1 + error * rng.standard_normal((len(points), 1)))
+    cloud = np.concatenate([points, colors.clip(0, 1)], axis=1).astype(np.float32)
+    return DetectionScene(cloud, boxes[known], labels[known], depth2img)
+
+
+def write_detection_scenes(folder: str | Path, num_train: int, num_val: int, seed: int = 0,
+                           num_points: int = 20000) -> None:
+    """Writes ``points/*.bin`` and ``sunrgbd_infos_{train,val}.pkl`` (info version 1.1).
+
+    A smaller set is the beginning of a larger one of the same seed. An info file appears when the
+    points it names are there. There are no images: ``img_path`` names none, and no stock pipeline
+    of a point-cloud detector asks for one.
+    """
+    folder = Path(folder)
+    (folder / 'points').mkdir(parents=True, exist_ok=True)
+    for split, count in zip(SPLITS, (num_train, num_val)):
+        infos = []
+        for number in range(count):
+            scene = make_scene(seed, split, number, num_points)
+            name = f'{split}_{number:06d}'
+            _write(folder / 'points' / f'{name}.bin', scene.points.tobytes())
+            infos.append(_info(scene, name, len(infos)))
+        metainfo = {'categories': {name: i for i, name in enumerate(CLASSES)},
+                    'dataset': 'sunrgbd', 'info_version': '1.1'}
+        _write(folder / f'sunrgbd_infos_{split}.pkl',
+               pickle.dumps({'metainfo': metainfo, 'data_list': infos}))
+
+
+def _furnish(rng: np.random.Generator) -> tuple[list[Mesh], np.ndarray, np.ndarray, np.ndarray]:
+    """Meshes of a room, objects first; boxes and labels of the objects; where the camera is.
+
+    The room's floor is z = 0, from (0, 0) to its width and depth.
+    """
+    room = rng.uniform((3.5, 3.5), (5.5, 6.0))
+    camera = np.array([room[0] * rng.uniform(0.35, 0.65), 0.15, rng.uniform(1.1, 1.6)])
+    taken = [np.array([*camera[:2] - 0.8, *camera[:2] + 0.8])]  # low x, low y, high x, high y
+    share = np.array([kind.share for kind in FURNITURE.values()])
+    meshes, boxes, labels = [], [], []
+    for label in rng.choice(len(CLASSES), size=rng.integers(4, 11), p=share / share.sum()):
+        mesh, size = make_furniture(CLASSES[label], rng)
+        pose = _place(size, FURNITURE[CLASSES[label]].at_wall, room, taken, rng)
+        if pose is not None:
+            meshes.append(pose.place(mesh))
+            boxes.append([pose.x, pose.y, size[2] / 2, *size, pose.angle])
+            labels.append(label)
+    for _ in range(rng.integers(0, 4)):
+        mesh = build_mesh(_CLUTTER[rng.integers(len(_CLUTTER))], rng)
+        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
+        scale = rng.uniform(0.3, 0.8) / (high - low).max()
+        size = (high - low) * scale
+        pose = _place(size, False, room, taken, rng)
+        if pose is not None:
+            foot = np.array([*(low + high)[:2] / 2, low[2]])
+            meshes.append(pose.place(move(mesh, -foot * scale, scale=scale)))
+    return ([*meshes, *_shell(room)], np.array(boxes).reshape(-1, 7),
+            np.array(labels, dtype=np.int64), camera)
+
+
+def _shell(room: np.ndarray) -> list[Mesh]:
+    """Floor and the three walls in front of the camera, as thin slabs."""
+    width, depth, height = *room, 2.6
+    return [box((width, depth, 0.0), (width / 2, depth / 2, 0)),
+            box((width, 0.0, height), (width / 2, depth, height / 2)),
+            box((0.0, depth, height), (0, depth / 2, height / 2)),
+            box((0.0, depth, height), (width, depth / 2, height / 2))]
+
+
+def _place(size: np.ndarray, at_wall: bool, room: np.ndarray, taken: list[np.ndarray],
+           rng: np.random.Generator) -> Pose | None:
+    """A free place for a piece, which is then taken; ``None`` if none was found."""
+    for _ in range(_TRIES):
+        angle = rng.uniform(-np.pi, np.pi)
+        if at_wall:  # the back at the left, the right or the far wall, a little askew
+            angle = (0.0, np.pi, -np.pi / 2)[rng.integers(3)] + rng.normal(0, 0.06)
+        cos, sin = np.cos(angle), np.sin(angle)
+        half = np.array([abs(cos) * size[0] + abs(sin) * size[1],
+                         abs(sin) * size[0] + abs(cos) * size[1]]) / 2 + 0.03
+        if np.any(2 * half > room):
+            continue
+        place = rng.uniform(half, room - half)
+        if at_wall and abs(cos) > 0.7:
+            place[0] = half[0] if cos > 0 else room[0] - half[0]
+        elif at_wall:
+            place[1] = room[1] - half[1]
+        rect = np.concatenate([place - half, place + half])
+        if not any((rect[:2] < other[2:]).all() and (other[:2] < rect[2:]).all()
+                   for other in taken):
+            taken.append(rect)
+            return Pose(*place, angle)
+    return None
+
+
+def _sample(meshes: list[Mesh],
+            rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points (N, 3) uniform over all surfaces, unit normals (N, 3) and number of the mesh (N,)."""
+    whole = merge(meshes)
+    owner = np.repeat(np.arange(len(meshes)), [len(mesh.faces) for mesh in meshes])
+    ends = np.cumsum(triangle_areas(whole))
+    face = np.searchsorted(ends, rng.random(_SAMPLES) * ends[-1], side='right')
+    face = np.minimum(face, len(ends) - 1)
+    a, b, c = whole.vertices[whole.faces[face].T]  # 3 x (N, 3)
+    root, other = np.sqrt(rng.random((_SAMPLES, 1))), rng.random((_SAMPLES, 1))
+    normals = np.cross(b - a, c - a)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    return a + root * (b - a) + root * other * (c - b), normals, owner[face]
+
+
+def _aim(tilt: float) -> np.ndarray:
+    """Projection (3, 3) of a camera at the origin that looks along +y, ``tilt`` below the level."""
+    cos, sin = np.cos(tilt), np.sin(tilt)
+    return CAMERA @ np.array([[1, 0, 0], [0, -sin, -cos], [0, cos, -sin]])
+
+
+def _project(points: np.ndarray, depth2img: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Pixels (N, 2) and depth (N,); what is behind the camera counts as just in front of it."""
+    image = points @ depth2img.T
+    return image[:, :2] / np.maximum(image[:, 2:], 0.1), image[:, 2]
+
+
+def _in_view(points: np.ndarray, depth2img: np.ndarray) -> np.ndarray:
+    pixels, depth = _project(points, depth2img)
+    return (depth > 0.3) & (pixels >= 0).all(1) & (pixels < IMAGE_SIZE).all(1)
+
+
+def _as_pixels(points: np.ndarray, number: int, rng: np.random.Generator) -> np.ndarray:
+    """Rows of ``number`` points, the nearer the more likely, as pixels see them.
+
+    All differ, unless there are too few.
+    """
+    weight = 1 / np.maximum((points * points).sum(1), 0.25)
+    if number <= len(points):
+        # The largest of exponential races: a draw without replacement (Efraimidis, Spirakis 2006).
+        race = rng.standard_exponential(len(points)) / weight
+        return np.argpartition(race, number - 1)[:number]
+    return rng.choice(len(points), number, p=weight / weight.sum())
+
+
+def _info(scene: DetectionScene, name: str, index: int) -> dict:
+    """The scene's entry in an info file."""
+    width, height = IMAGE_SIZE
+    instances = [{'bbox_3d': row.tolist(), 'bbox': _bounds(row, scene.depth2img),
+                  'bbox_label_3d': int(label), 'bbox_label': int(label)}
+                 for row, label in zip(scene.boxes, scene.labels)]
+    return {'sample_idx': index,
+            'lidar_points': {'num_pts_feats': 6, 'lidar_path': f'{name}.bin'},
+            'images': {'CAM0': {'depth2img': scene.depth2img.tolist(),
+                                'img_path': f'{name}.jpg', 'height': height,
+                                'width': width}},
+            'instances': instances}
+
+
+def _bounds(row: np.ndarray, depth2img: np.ndarray) -> list[float]:
+    """Left, top, right and bottom pixel of a box, within the image."""
+    signs = np.array([[x, y, z] for x in (-1, 1) for y in (-1, 1) for z in (-1, 1)]) / 2
+    corners = Pose(row[0], row[1], row[6], row[2]).place(Mesh(signs * row[3:6], np.empty((0, 3))))
+    pixels = _project(corners.vertices, depth2img)[0].clip(0, IMAGE_SIZE)
+    return [*pixels.min(0).tolist(), *pixels.max(0).tolist()]
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Writes a file whole or not at all."""
+    part = path.with_name(f'{path.name}.part')
+    part.write_bytes(content)
+    os.replace(part, path)
