@@ -24,8 +24,8 @@ sys.path.insert(0, str(ROOT))  # a checkout runs without being installed
 
 DEMO = ROOT / 'configs/demo'
 CONFIGS = {  # of pre-training and fine-tuning
-    'default': (DEMO / 'dcglr_dgcnn-seg-small_1xb32-cos-5e_synthetic-rooms.py',
-                DEMO / 'dgcnn-seg-small_1xb8-cos-60i_synthetic-rooms.py'),
+    'default': (DEMO / 'dcglr_dgcnn-seg-small_1xb32-cos-8e_synthetic-rooms.py',
+                DEMO / 'dgcnn-seg-small_1xb8-cos-100i_synthetic-rooms.py'),
     'smallest': (DEMO / 'dcglr_dgcnn-seg-small_1xb32-smallest_synthetic-rooms.py',
                  DEMO / 'dgcnn-seg-small_1xb8-smallest_synthetic-rooms.py'),
 }
@@ -95,7 +95,7 @@ def prepare_output(out: Path, settings_text: str, resume: bool) -> None:
 def announce(pre, fine, out: Path) -> None:
     """Say before the work starts what will be done."""
     rooms, network = pre.rooms, pre.model.backbone
-    print(f'''DCGLR segmentation demo: a network learns from rooms without labels, then from few labels
+    print(f'''DCGLR segmentation: a network learns without labels, then from labels of few rooms
   data      SyntheticRooms: six areas of {rooms.rooms} rooms, cut to blocks of 1 m; x, y and z only
   network   {network.type}, stages {[list(w) for w in network.stage_widths]}, in mmdet3d's segmentor
   labels    of {" and of ".join(str(n) for n in fine.labelled_rooms)} room(s) of the other areas,

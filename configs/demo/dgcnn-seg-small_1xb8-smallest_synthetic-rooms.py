@@ -1,5 +1,5 @@
 # The demo from end to end within a minute, for CI: the same code, too short to learn anything.
-_base_ = ['./dgcnn-seg-small_1xb8-cos-60i_synthetic-rooms.py']
+_base_ = ['./dgcnn-seg-small_1xb8-cos-100i_synthetic-rooms.py']
 
 train_dataloader = dict(
     dataset=dict(dataset=dict(areas=[1, 2], pipeline=[

@@ -37,7 +37,7 @@ model = dict(
     teacher_lambda=0.98)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_epochs=5)
+train_cfg = dict(max_epochs=8)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, convert_to_iter_based=True),

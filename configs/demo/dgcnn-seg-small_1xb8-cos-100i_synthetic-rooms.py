@@ -36,7 +36,7 @@ model = dict(
     backbone=dict(backbone=dict(k=16, stage_widths=((32, ), (32, ), (64, )), emb_dims=256)),
     decode_head=dict(fp_channels=(384, 128), channels=64))
 
-train_cfg = dict(type='IterBasedTrainLoop', max_iters=60)
+train_cfg = dict(type='IterBasedTrainLoop', max_iters=100)
 optim_wrapper = dict(
     type='OptimWrapper', optimizer=dict(type='AdamW', lr=3e-3, weight_decay=0.01))
 param_scheduler = [dict(type='CosineAnnealingLR', eta_min=3e-5, by_epoch=False)]
@@ -46,4 +46,4 @@ visualizer = dict(type='mmengine.Visualizer', vis_backends=[dict(type='mmengine.
 
 # Read by tools/demo_seg.py.
 labelled_rooms = (1, 4)
-seeds = 3
+seeds = 5
