@@ -117,12 +117,15 @@ def main(argv: list[str] | None = None) -> None:
         from mmengine.runner import Runner
 
         from dcglr_mm.engine.atomic_backend import use_atomic_writes
+        from dcglr_mm.evaluation.state import unwrap
+        from dcglr_mm.models.adapters import check_head_channels
         from dcglr_mm.models.pretrained import forget_pretrained
 
         use_atomic_writes()
         runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
         runner.logger.info(settings)
         check_batches(runner)
+        check_head_channels(unwrap(runner.model))
         if cfg.resume:
             for path in forget_pretrained(runner.model):
                 runner.logger.info(f'{path} is not read again: all weights are in the checkpoint '

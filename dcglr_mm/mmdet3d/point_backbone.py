@@ -30,6 +30,10 @@ class MMDet3DBackbone(PointBackbone):
 
     Args:
         backbone: Config of the network in mmdet3d's words, ``type`` with or without ``mmdet3d.``.
+        height_axis: Axis of the points that points up (2 for z), for a network whose last input
+            channel is the height above the floor, as that of mmdet3d's VoteNet: the height is made
+            here, by mmdet3d's rule (``shift_height``), and this module takes one channel less than
+            the network. ``None`` for a network that takes the points as they are.
         out_channels: Channels of the feature; read from the network's arguments where it is one of
             those above.
         init_cfg: MMEngine's initialisation config; pre-trained weights go into the ``init_cfg`` of
@@ -41,13 +45,15 @@ class MMDet3DBackbone(PointBackbone):
 
     def __init__(self,
                  backbone: dict,
+                 height_axis: int | None = None,
                  out_channels: int | None = None,
                  init_cfg: dict | list[dict] | None = None) -> None:
-        config = dict(backbone, type=_bare(backbone['type']))
-        network = MMDET3D_MODELS.build(config)
+        network = MMDET3D_MODELS.build({'_scope_': 'mmdet3d', **backbone})
         if out_channels is None:
-            out_channels = _channels_of(network, config)
-        super().__init__(config['in_channels'], out_channels, init_cfg)
+            out_channels = _channels_of(network, backbone)
+        made = 0 if height_axis is None else 1
+        super().__init__(backbone['in_channels'] - made, out_channels, init_cfg)
+        self.height_axis = height_axis
         self.point_channels = out_channels
         self.backbone = network
 
@@ -66,6 +72,11 @@ class MMDet3DBackbone(PointBackbone):
     def _last_level(self, points: Tensor) -> tuple[Tensor | None, Tensor]:
         """Coordinates, ``None`` for the points as they came, and features ``(B, M, C)``."""
         self.check_points(points)
+        if self.height_axis is not None:
+            up = points[..., self.height_axis]
+            # mmdet3d's floor: np.percentile(z, 0.99), which is not the 99th but almost the least.
+            floor = torch.quantile(up, 0.0099, dim=1, keepdim=True)
+            points = torch.cat([points, (up - floor)[..., None]], dim=-1)
         out = self.backbone(points)
         found = [key for key in _OUTPUTS if len(out.get(key, ())) > 1]
         if found:
@@ -82,13 +93,9 @@ class MMDet3DBackbone(PointBackbone):
         return xyz, features
 
 
-def _bare(name: str | type) -> str | type:
-    return name.removeprefix('mmdet3d.') if isinstance(name, str) else name
-
-
 def _channels_of(network: torch.nn.Module, config: dict) -> int:
     """Channels of the last level, from the arguments of the network's class."""
-    given = {key: value for key, value in config.items() if key != 'type'}
+    given = {key: value for key, value in config.items() if key not in ('type', '_scope_')}
     bound = inspect.signature(type(network).__init__).bind(network, **given)
     bound.apply_defaults()
     arguments = bound.arguments
