@@ -71,9 +71,9 @@ def test_every_config_trains_and_validates(path, tmp_path):
                ('num_workers=0', 'persistent_workers=False', 'batch_size=2')]
     points = [f'{split}_dataloader.dataset.pipeline.0.num_points=256' for split in
               ('train', 'val', 'test')]
-    cfg = load(path, f'data_root={tmp_path}', *options, *points, 'train_cfg.val_interval=1')
+    cfg = load(path, f'data_root={tmp_path}', *options, *points)
     epochs = 1 + max(schedule.get('begin', 0) for schedule in cfg.param_scheduler)
-    cfg.train_cfg.max_epochs = epochs
+    cfg.train_cfg.max_epochs = cfg.train_cfg.val_interval = epochs
     cfg.work_dir = str(tmp_path / 'work')
     runner = Runner.from_cfg(cfg)
     runner.train()

@@ -1,9 +1,12 @@
 """The part segmentor: DGCNN's head by a plain reference, parts of the own category, errors."""
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+from dcglr_mm.engine.hooks import LabelCheckHook
 from dcglr_mm.models import PartSegHead, PartSegmentor
 from dcglr_mm.registry import MODELS
 
@@ -172,3 +175,14 @@ def test_a_backbone_without_features_of_points_is_refused():
     MODELS.register_module(module=Pooled, name='PooledOnly', force=True)
     with pytest.raises(TypeError, match='Pooled says no point_channels'):
         PartSegmentor(dict(type='PooledOnly'), dict(type='PartSegHead', part_counts=COUNTS))
+
+
+def test_other_parts_than_the_heads_are_refused_before_the_run():
+    dataset = SimpleNamespace(metainfo=dict(classes=('cup', 'pan', 'pot'), part_counts=(3, 2, 2)))
+    runner = SimpleNamespace(model=make_segmentor(BACKBONES[0]), test_loop=SimpleNamespace(
+        dataloader=SimpleNamespace(dataset=dataset)))
+    with pytest.raises(ValueError, match=r'test_dataloader.dataset has categories of \[3, 2, 2\] '
+                                         r'parts, but model.head.part_counts is \[3, 1, 2\]'):
+        LabelCheckHook().before_test(runner)
+    dataset.metainfo['part_counts'] = COUNTS
+    LabelCheckHook().before_test(runner)

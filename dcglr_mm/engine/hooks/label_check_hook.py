@@ -14,7 +14,8 @@ from ..class_names import check_same_classes, class_names, classes_in_meta
 class LabelCheckHook(Hook):
     """Refuses a run whose classes do not fit together or that validates on what it trains on.
 
-    The head has as many classes as the data sets name; a checkpoint that is resumed or loaded was
+    The head has as many classes as the data sets name, and for part segmentation as many parts of
+    each; a checkpoint that is resumed or loaded was
     trained on the same names in the same order; and a validation fold shares no cloud with the
     training set it was cut from.
     """
@@ -45,6 +46,11 @@ class LabelCheckHook(Hook):
         if names and expected is not None and len(names) != expected:
             raise ValueError(f'{where} has {len(names)} classes, but model.head.num_classes is '
                              f'{expected}; set model.head.num_classes={len(names)}')
+        parts = (getattr(dataset, 'metainfo', None) or {}).get('part_counts')
+        expected = getattr(model, 'part_counts', None)
+        if parts and expected and tuple(parts) != tuple(expected):
+            raise ValueError(f'{where} has categories of {list(parts)} parts, but '
+                             f'model.head.part_counts is {list(expected)}')
 
 
 def check_disjoint(train: Dataset, held_out: Dataset) -> None:

@@ -36,6 +36,11 @@ class PartSegmentor(BaseModel):
                             'features of points')
         self.head = MODELS.build({**head, 'in_channels': channels})
 
+    @property
+    def part_counts(self) -> tuple[int, ...]:
+        """Parts of each category that the head tells apart."""
+        return self.head.part_counts
+
     def extract_feat(self, points: Tensor) -> Tensor:
         """Return the backbone's features of points (B, N, D) of clouds (B, N, C)."""
         return self.backbone.forward_points(points)
