@@ -42,6 +42,12 @@ def test_a_scene_depends_on_its_arguments_only():
         assert not np.array_equal(first.points, other.points)
 
 
+def test_any_ten_scenes_in_a_row_show_all_classes():
+    seen = [set(make_scene(0, 'val', number, 10).labels) for number in range(3, 13)]
+    assert all(number % 10 in labels for number, labels in zip(range(3, 13), seen))
+    assert set().union(*seen) == set(range(len(CLASSES)))
+
+
 def test_what_is_labelled_is_seen_and_does_not_overlap():
     for number in range(6):
         scene = make_scene(0, 'val', number, 8000)
