@@ -179,9 +179,7 @@ def _run(source: RoomSource, layout: RoomFormat, partial: Path, todo: list[str],
         for name, job in jobs:
             yield name, _do_room(*job)
         return
-    # Fresh processes: a fork of one with running threads may hang.
-    with ProcessPoolExecutor(workers, multiprocessing.get_context('spawn'),
-                             initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, _worker_context(), initializer=_end_with_parent) as pool:
         running: dict[Future, str] = {}
         try:
             while True:
@@ -205,6 +203,15 @@ def _do_room(source: RoomSource, layout: RoomFormat, partial: Path, name: str,
     record = record | {'name': name, 'state': state, 'notes': room.notes}
     write_atomically(_json(record), _record_path(partial, name))
     return record
+
+
+def _worker_context() -> multiprocessing.context.BaseContext:
+    """Workers from a fresh process: a fork of one with running threads may hang."""
+    if 'forkserver' not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context('spawn')
+    context = multiprocessing.get_context('forkserver')
+    context.set_forkserver_preload([__name__])  # imported once, not once a worker
+    return context
 
 
 def _end_with_parent() -> None:
