@@ -1,6 +1,19 @@
-"""Mean and variance of a batch that is spread over ranks."""
+"""Sums, means and variances of a batch, which may be spread over ranks."""
 import torch
 from torch import Tensor, distributed
+
+
+# Rows whose sum is taken in their own type: its rounding is that of a single value.
+_PART = 64
+
+
+def sum_rows(values: Tensor) -> Tensor:
+    """Sum of rows ``(N, D)``, float64 ``(D,)``, without a float64 copy of them."""
+    if values.dtype == torch.float64:
+        return values.sum(0)
+    whole = len(values) // _PART * _PART
+    parts = values[:whole].unflatten(0, (-1, _PART)).sum(1)
+    return parts.sum(0, dtype=torch.float64) + values[whole:].sum(0)
 
 
 def merge_moments(count: Tensor, mean: Tensor, squares: Tensor,

@@ -6,7 +6,7 @@ from torch.nn.functional import leaky_relu, linear
 
 from ..ops.graph import (in_degree, neighbor_max, neighbor_max_with_winner, neighbor_sum,
                          reverse_edges, reverse_sum)
-from .batch_moments import merge_moments, sum_over_ranks
+from .batch_moments import merge_moments, sum_over_ranks, sum_rows
 from .norm_terms import NormTerms
 
 # Entries of a (points, channels) block worked on at one time on a CPU: a few of them fit its
@@ -206,12 +206,9 @@ def _add_edge_sums(sums: Tensor, a: Tensor, b: Tensor, index: Tensor, with_grad:
     degree = in_degree(index, len(a))
     s = neighbor_sum(a, index)
     q = torch.add(s, b, alpha=k)
-    wide, wide_degree = a.double(), degree.double()
-    sums[0] += wide_degree @ wide
-    sums[1] += wide_degree @ wide.square()
-    wide = b.double()
-    sums[0] += k * wide.sum(0)
-    sums[1] += (s.add_(q).double() * wide).sum(0)
+    sums[0] += sum_rows(q)
+    at_heads = a.square().mul_(degree.to(a)[:, None])
+    sums[1] += sum_rows(at_heads.addcmul_(s.add_(q), b))
     p = None
     if with_grad:
         t = reverse_sum(b, *reverse_edges(index, degree))

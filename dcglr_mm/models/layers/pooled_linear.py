@@ -9,7 +9,7 @@ from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu
 
 from ..ops.pool import first_maximum
-from .batch_moments import merge_moments, sum_over_ranks
+from .batch_moments import merge_moments, sum_over_ranks, sum_rows
 from .linear_max_pieces import product
 from .norm_terms import NormTerms
 
@@ -71,7 +71,7 @@ class PooledLinear(torch.autograd.Function):
         for b in range(len(x)):
             _multiply(x[b], signed, low, y[b])
             if norm.mean is None:
-                squares += _sum_of_squares(y[b])
+                squares += sum_rows(y[b].square())
             if with_grad:
                 winner[b] = first_maximum(y[b:b + 1])[0, 0].masked_fill_(flat, 0)
                 torch.gather(y[b], 0, winner[b:b + 1], out=highest[b:b + 1])
@@ -172,11 +172,6 @@ def _multiply(x: Tensor, weight: Tensor, low: torch.dtype | None, out: Tensor) -
         torch.mm(x, weight.t(), out=out)
     else:
         out.copy_(x.to(low) @ weight.t().to(low))
-
-
-def _sum_of_squares(y: Tensor) -> Tensor:
-    """Over the rows of ``(N, D)``, float64; parts of some hundred rows are summed as they are."""
-    return torch.stack([part.square().sum(0) for part in y.split(256)]).sum(0, dtype=torch.float64)
 
 
 __all__ = ['PooledLinear', 'pooled_linear_inference']

@@ -1,4 +1,6 @@
 """Exact k-nearest-neighbour search in batches of clouds."""
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -8,7 +10,7 @@ from .top_k import group_size, smallest_columns
 
 # Entries of the distance matrix held at one time. On a CPU, what stays in the second-level cache
 # when made from differences, and enough rows for an efficient product.
-_TILE_ENTRIES = {True: 2**17, False: 2**19}
+_TILE_ENTRIES = {True: 2**18, False: 2**19}
 _TILE_ENTRIES_OFF_CPU = 2**26
 # Up to so many channels differences are squared one by one, which costs no more than a matrix
 # product and does not cancel.
@@ -48,26 +50,20 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
         return index
     group = group_size(num_points, k)
     direct = channels <= _MAX_DIRECT_CHANNELS
-    if not direct:
-        center = _coarse_center(reference)
-        query, reference = query - center, reference - center
-    reference = _interleave(reference, group)
-
-    width = reference.shape[2]
-    entries = _TILE_ENTRIES[direct] if query.device.type == 'cpu' else _TILE_ENTRIES_OFF_CPU
-    rows = min(max(entries // width, 1), num_queries)
-    clouds = max(entries // (width * rows), 1)
-    distances = _direct_distances if direct else _product_distances
     with torch.autocast(query.device.type, enabled=False):
+        tiles = (_DirectTiles if direct else _ProductTiles)(query, reference, group)
+        entries = _TILE_ENTRIES[direct] if query.device.type == 'cpu' else _TILE_ENTRIES_OFF_CPU
+        rows = min(max(entries // tiles.width, 1), num_queries)
+        clouds = max(entries // (tiles.width * rows), 1)
         for b in range(0, batch, clouds):
             part = slice(b, b + clouds)
             for m in range(0, num_queries, rows):
-                tile = distances(query[part, m:m + rows], reference[part])  # (b, m, width)
+                tile = tiles.distances(part, slice(m, m + rows))  # (b, m, width)
                 if exclude_self:
                     own = torch.arange(m, m + tile.shape[1], device=tile.device)
-                    column = own % group * (width // group) + own // group
+                    column = own % group * (tiles.width // group) + own // group
                     tile[:, own - m, column] = float('inf')
-                found = smallest_columns(tile.view(-1, group, width // group), k, group)
+                found = smallest_columns(tile.view(-1, group, tiles.width // group), k, group)
                 # NaN coordinates must not lead to a row that is padding.
                 index[part, m:m + rows] = found.clamp_max_(num_points - 1).view(
                     *tile.shape[:2], k)
@@ -97,7 +93,9 @@ def _coarse_center(reference: Tensor) -> Tensor:
     distances stay equal.
     """
     middle = reference.mean(1, keepdim=True)
-    radius = (reference - middle).abs().amax((1, 2), keepdim=True)
+    above = reference.amax(1, keepdim=True) - middle
+    below = middle - reference.amin(1, keepdim=True)
+    radius = torch.maximum(above, below).amax(2, keepdim=True)
     unit = torch.exp2(radius.clamp_min(torch.finfo(radius.dtype).tiny).log2().ceil())
     return (middle / unit).round() * unit
 
@@ -114,26 +112,75 @@ def _interleave(reference: Tensor, group: int) -> Tensor:
     return reference.reshape(batch, channels, -1)
 
 
-def _direct_distances(query: Tensor, reference: Tensor) -> Tensor:
-    """Squared distances ``(B, M, N)`` from differences; ``reference`` is ``(B, C, N)``."""
-    rows = query.transpose(1, 2)[..., None].contiguous()  # (B, C, M, 1)
-    columns = reference[:, :, None]  # (B, C, 1, N)
-    distance = (rows[:, 0] - columns[:, 0]).square_()
-    difference = torch.empty_like(distance)
-    for channel in range(1, query.shape[2]):
-        torch.sub(rows[:, channel], columns[:, channel], out=difference)
-        distance.add_(difference.square_())
-    return distance
+class _Buffer:
+    """Memory for one tile after another; new memory for each would cost its page faults."""
+
+    def __init__(self, like: Tensor) -> None:
+        self.memory = like.new_empty(0)
+
+    def of(self, shape: tuple[int, ...]) -> Tensor:
+        """As an uninitialised tensor."""
+        if self.memory.numel() < math.prod(shape):
+            self.memory = self.memory.new_empty(math.prod(shape))
+        return self.memory[:math.prod(shape)].view(shape)
 
 
-def _product_distances(query: Tensor, reference: Tensor) -> Tensor:
-    """Squared distances ``(B, M, N)`` from a matrix product; ``reference`` is ``(B, C, N)``.
+class _DirectTiles:
+    """Squared distances from differences.
+
+    Args:
+        query: ``(B, M, C)``.
+        reference: ``(B, N, C)``.
+        group: Of :func:`_interleave`.
+
+    Attributes:
+        width: Columns of a tile, the points interleaved and padded.
+    """
+
+    def __init__(self, query: Tensor, reference: Tensor, group: int) -> None:
+        self.rows = query.transpose(1, 2)[..., None].contiguous()  # (B, C, M, 1)
+        self.columns = _interleave(reference, group)[:, :, None]  # (B, C, 1, width)
+        self.width = self.columns.shape[3]
+        self.buffers = _Buffer(query), _Buffer(query)
+
+    def distances(self, clouds: slice, queries: slice) -> Tensor:
+        """A tile ``(b, m, width)``, valid until the next."""
+        rows, columns = self.rows[clouds, :, queries], self.columns[clouds]
+        shape = len(rows), rows.shape[2], self.width
+        distance, difference = (buffer.of(shape) for buffer in self.buffers)
+        torch.sub(rows[:, 0], columns[:, 0], out=distance).square_()
+        for channel in range(1, rows.shape[1]):
+            torch.sub(rows[:, channel], columns[:, channel], out=difference)
+            distance.addcmul_(difference, difference)
+        return distance
+
+
+class _ProductTiles:
+    """Squared distances from one matrix product, ``[x ; |x|^2 ; 1] . [-2 y ; 1 ; |y|^2]``.
 
     What is below the rounding of the product counts as one distance, so that a query and points
-    equal to it are tied.
+    equal to it are tied. Arguments are those of :class:`_DirectTiles`.
     """
-    norm = reference.square().sum(1)
-    finite = reference.masked_fill(norm.isinf()[:, None], 0)
-    query_norm = query.square().sum(2)[..., None]
-    distance = (query_norm + norm[:, None]).baddbmm_(query, finite, alpha=-2)
-    return distance.clamp_(min=8 * torch.finfo(query.dtype).eps * query_norm)
+
+    def __init__(self, query: Tensor, reference: Tensor, group: int) -> None:
+        center = _coarse_center(reference)
+        columns = _interleave(reference - center, group)  # (B, C, width)
+        norm = columns.square().sum(1, keepdim=True)
+        columns.masked_fill_(norm.isinf(), 0).mul_(-2)
+        self.columns = torch.cat((columns, torch.ones_like(norm), norm), 1)
+        rows = query - center
+        norm = rows.square().sum(2, keepdim=True)  # (B, M, 1)
+        self.rows = torch.cat((rows, norm, torch.ones_like(norm)), 2)
+        self.least = norm.mul_(8 * torch.finfo(query.dtype).eps)
+        self.width = columns.shape[2]
+        self.buffer = _Buffer(query)
+
+    def distances(self, clouds: slice, queries: slice) -> Tensor:
+        """A tile ``(b, m, width)``, valid until the next."""
+        rows, columns = self.rows[clouds, queries], self.columns[clouds]
+        distance = self.buffer.of((*rows.shape[:2], self.width))
+        if len(rows) == 1:  # as a batch of one product it takes up to half as long again
+            torch.mm(rows[0], columns[0], out=distance[0])
+        else:
+            torch.bmm(rows, columns, out=distance)
+        return distance.clamp_(min=self.least[clouds, queries])
