@@ -53,9 +53,9 @@ def test_no_boxes_hold_no_points():
 @pytest.mark.parametrize('mode', ['max', 'avg'])
 def test_features_pooled_in_the_cells_of_boxes(mode):
     grid, capacity = (2, 3, 2), 4
-    points, rois = torch.randn(150, 3, dtype=torch.float64) / 2, _boxes(5).double()
+    points, rois = torch.randn(60, 3, dtype=torch.float64) / 3, _boxes(5).double()
     rois[4, :3] = 50  # holds nothing
-    features = torch.randn(150, 3, dtype=torch.float64, requires_grad=True)
+    features = torch.randn(60, 2, dtype=torch.float64, requires_grad=True)
     pool = ops.RoIAwarePool3d(grid, capacity + 1, mode)  # the first place counts
     out = pool(rois, points, features).detach()
     expected = torch.zeros_like(out)

@@ -87,15 +87,29 @@ def test_balls_hold_the_first_rows_within(low, high):
         assert index[b, m].tolist() == expected
 
 
-def test_balls_of_many_tiles_equal_one_sort_of_the_distances():
-    points, centers = torch.rand(1, 5000, 3), torch.rand(1, 300, 3)
-    index = ops.ball_query(0, 0.2, 16, points, centers)[0].long()
-    near = (centers[0, :, None] - points).square().sum(-1) < np.float32(0.2)**2  # (300, 5000)
+@pytest.mark.parametrize('offset', [0.0, 3000.0])
+@pytest.mark.parametrize('radius', [0.01, 0.2, 5.0])
+def test_balls_that_share_candidates_equal_a_search_through_all_points(offset, radius):
+    points, centers = torch.rand(1, 5000, 3) + offset, torch.rand(1, 300, 3) + offset
+    centers[0, :40] = points[0, :40]
+    index = ops.ball_query(0, radius, 16, points, centers)[0].long()
+    near = (centers[0, :, None] - points).square().sum(-1) < np.float32(radius)**2  # (300, 5000)
     rank = near.cumsum(1)
     for slot in range(16):
         row = torch.where(rank[:, -1] > slot, (near & (rank == slot + 1)).int().argmax(1),
                           near.int().argmax(1))
         assert torch.equal(index[:, slot], row)
+
+
+def test_a_center_that_is_no_number_leaves_the_other_balls_alone():
+    points = torch.randn(1, 50, 3)
+    centers = points[:, :10].clone()
+    expected = ops.ball_query(0, 1.0, 4, points, centers)
+    centers[0, 3], expected[0, 3] = float('nan'), 0
+    assert torch.equal(ops.ball_query(0, 1.0, 4, points, centers), expected)
+    points[0, 20:] = float('inf')
+    found = ops.ball_query(0, 1.0, 4, points, centers)
+    assert (found < 20).all() and found[0, 5, 0] <= 5
 
 
 def test_stacked_balls_keep_to_their_own_cloud_and_mark_the_empty():

@@ -3,7 +3,7 @@
 A twin takes the arguments of its kernel and writes into the same output tensors. The sizes that a
 CUDA kernel is told beside its tensors are theirs, and not looked at.
 """
-from . import assign_score, gathering, in_boxes, iou3d, neighbors, roi_pooling, sampling
+from . import assign_score, balls, gathering, in_boxes, iou3d, neighbors, roi_pooling, sampling
 
 KERNELS = {
     kernel.__name__: kernel
@@ -12,8 +12,8 @@ KERNELS = {
         sampling.furthest_point_sampling_with_dist_forward,
         neighbors.knn_forward,
         neighbors.three_nn_forward,
-        neighbors.ball_query_forward,
-        neighbors.stack_ball_query_forward,
+        balls.ball_query_forward,
+        balls.stack_ball_query_forward,
         gathering.gather_points_forward,
         gathering.gather_points_backward,
         gathering.group_points_forward,
