@@ -13,14 +13,9 @@ from .checks import read_list, require_file, require_folder
 from .file_array import FileArray
 from .h5_files import check_data, check_point_values, read_file_list
 from .hdf5 import get_array, open_clouds, open_hdf5
+from .s3dis.classes import CLASSES, PALETTE
 from .transforms.checks import check_count
 
-CLASSES = ('ceiling', 'floor', 'wall', 'beam', 'column', 'window', 'door', 'table', 'chair', 'sofa',
-           'bookcase', 'board', 'clutter')
-# PointNet's colours, as mmdet3d has them.
-PALETTE = ((0, 255, 0), (0, 0, 255), (0, 255, 255), (255, 255, 0), (255, 0, 255), (100, 100, 255),
-           (200, 200, 100), (170, 120, 200), (255, 0, 0), (200, 100, 100), (10, 200, 100),
-           (200, 200, 200), (50, 50, 50))
 LAYOUT = ('all_files.txt (one h5 file a line), room_filelist.txt (one line a block, beginning with '
           'Area_1 to Area_6) and the h5 files with "data" (M, P, 9) and "label" (M, P), as in '
           'indoor3d_sem_seg_hdf5_data.zip')

@@ -72,13 +72,13 @@ def room_to_blocks(room: Room, stride: float = 1.0, num_points: int = 4096,
     # Flat rooms have no extent to divide by; their coordinate is 0 all the same.
     relative = np.where(extent > 0, extent, 1.0)
     by_x = np.argsort(xyz[:, 0], kind='stable')
-    sorted_x = xyz[by_x, 0]
+    sorted_x, y_by_x = xyz[by_x, 0], xyz[by_x, 1]
     blocks, labels = [], []
     for number, (x, y) in enumerate(block_corners(extent, block_size, stride)):
         first = np.searchsorted(sorted_x, x, side='left')
         last = np.searchsorted(sorted_x, x + block_size, side='right')
-        slab = by_x[first:last]
-        inside = slab[(xyz[slab, 1] >= y) & (xyz[slab, 1] <= y + block_size)]
+        across = y_by_x[first:last]
+        inside = by_x[first:last][(across >= y) & (across <= y + block_size)]
         if len(inside) < min_points:
             continue
         inside.sort()  # the order of the room, whatever the way they were found

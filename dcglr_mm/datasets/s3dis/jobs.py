@@ -16,6 +16,7 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
@@ -189,6 +190,10 @@ def _run(source: RoomSource, layout: RoomFormat, partial: Path, todo: list[str],
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
+        except BrokenProcessPool:
+            raise OSError(f'a worker process was ended from outside while it did one of '
+                          f'{", ".join(running.values())}; if memory ran out, use fewer workers '
+                          f'than {workers}. Finished rooms are kept') from None
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 

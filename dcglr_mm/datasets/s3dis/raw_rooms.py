@@ -100,7 +100,7 @@ class RawRooms:
             ValueError: A line cannot be read, or the room has no points; names file and line.
         """
         area, home = split_name(name)
-        points, labels, counts, notes = [], [], [], []
+        xyz, rgb, labels, notes = [], [], [], []
         for path in self._listing[0][name]:
             where = f'{area}/{home}/Annotations/{path.name}'
             read, mended = read_points(path, where)
@@ -111,13 +111,13 @@ class RawRooms:
             kind = path.stem.split('_')[0]
             if kind not in CLASSES:
                 notes.append(f'{where}: {kind!r} is none of the 13 classes, taken as clutter')
-            points.append(read)
+            xyz.append(read[:, :3].copy())  # not a view that would keep the colours alive
+            rgb.append(read[:, 3:].astype(np.float32))
             labels.append(CLASSES.index(kind) if kind in CLASSES else CLUTTER)
-            counts.append(len(read))
-        if not points:
+        if not xyz:
             raise ValueError(f'{area}/{home}: none of its annotation files has a point')
-        whole = np.concatenate(points)
-        return Room(name, whole[:, :3], whole[:, 3:].astype(np.float32),
+        counts = [len(points) for points in xyz]
+        return Room(name, np.concatenate(xyz), np.concatenate(rgb),
                     np.repeat(np.array(labels), counts),
                     np.repeat(np.arange(1, len(counts) + 1), counts), notes)
 
