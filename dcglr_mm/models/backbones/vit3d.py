@@ -140,10 +140,16 @@ class ViT3D(PointBackbone):
         patch_index = knn(gather_points(xyz, center_index), xyz, self.patch_size)
         return Patches(center_index, patch_index)
 
-    def embed(self, points: Tensor) -> tuple[Tensor, Patches]:
-        """Input sequence of Eq. 15, class token first (B, S + 1, D), and its patches."""
+    def embed(self, points: Tensor, patches: Patches | None = None) -> tuple[Tensor, Patches]:
+        """Input sequence of Eq. 15, class token first (B, S + 1, D), and its patches.
+
+        Args:
+            points: Clouds (B, N, C).
+            patches: Where the clouds are cut into patches already.
+        """
         self.check_points(points)
-        patches = self.group(points[..., :3])
+        if patches is None:
+            patches = self.group(points[..., :3])
         tokens = self.patch_embed(points, *patches)
         cls_token = self.cls_token.expand(points.shape[0], -1, -1).to(tokens.dtype)
         return torch.cat([cls_token, tokens], dim=1), patches
@@ -158,9 +164,13 @@ class ViT3D(PointBackbone):
             Tokens (B, S + 1, D), and the patches of tokens 1 to S.
         """
         tokens, patches = self.embed(points)
+        return self.encode(tokens), patches
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Maps an input sequence to the normalised tokens after the last block, (B, S + 1, D)."""
         for block in self.blocks:
             tokens = block(tokens)
-        return self.norm(tokens), patches
+        return self.norm(tokens)
 
     def forward(self, points: Tensor) -> Tensor:
         """Maps clouds (B, N, C) to global features (B, out_channels)."""
