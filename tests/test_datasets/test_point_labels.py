@@ -4,16 +4,18 @@ import pytest
 import torch
 
 from dcglr_mm.datasets import PointCloudDataset
-from dcglr_mm.datasets.transforms import (MultiCrop, NormalizeUnitSphere, PackInputs,
-                                          PointTransform, RandomInputDropout, RandomJitter,
-                                          RandomRotation, RandomScale, RandomShift, SamplePoints,
-                                          ShufflePoints, collate_clouds)
-from dcglr_mm.datasets.transforms.base import PointSelection
+from dcglr_mm.datasets.transforms import (MultiCrop, MultiView, NormalizeUnitSphere, PackInputs,
+                                          PointSelection, PointTransform, RandomBoxCrop,
+                                          RandomBoxCutout, RandomInputDropout, RandomJitter,
+                                          RandomRotation, RandomRotationPerturbation, RandomScale,
+                                          RandomShift, SamplePoints, ShufflePoints,
+                                          UpsampleByNeighbors, collate_clouds)
 
 SELECTIONS = [
     SamplePoints(20, 'first'), SamplePoints(20, 'random'), SamplePoints(20, 'fps', fps_start=3),
     SamplePoints(20, 'fps', fps_start=None), SamplePoints(90, 'first', allow_repeat=True),
     SamplePoints(90, 'random', allow_repeat=True), ShufflePoints(), RandomInputDropout(),
+    RandomBoxCrop(10, prob=1.0), RandomBoxCutout(10, prob=1.0),
 ]
 
 
@@ -48,8 +50,8 @@ def test_points_and_draws_do_not_depend_on_labels(transform):
 
 
 @pytest.mark.parametrize('transform', [
-    RandomJitter(), RandomScale(), RandomShift(), RandomRotation(), NormalizeUnitSphere()],
-    ids=repr)
+    RandomJitter(), RandomScale(), RandomShift(), RandomRotation(), RandomRotationPerturbation(),
+    NormalizeUnitSphere()], ids=repr)
 def test_transforms_that_move_points_leave_labels(transform):
     before = labelled()
     after = transform(before)
@@ -86,6 +88,15 @@ def test_views_have_no_labels_and_may_use_selections():
     np.testing.assert_array_equal(results['pts_semantic_mask'], np.arange(64) * 3 % 13)
     packed = PackInputs()(results)
     assert packed['data_samples'] == {'sample_idx': 0}
+
+
+def test_multi_view_takes_transforms_that_make_points_of_labelled_clouds():
+    upsample = UpsampleByNeighbors(100)
+    with pytest.raises(ValueError, match='UpsampleByNeighbors made 100 points of 64'):
+        upsample(labelled())
+    results = MultiView([upsample, SamplePoints(80)])(labelled())
+    assert results['views']['global'].shape == (2, 80, 4)
+    np.testing.assert_array_equal(results['pts_semantic_mask'], np.arange(64) * 3 % 13)
 
 
 def test_labels_are_packed_and_batched_as_int64():

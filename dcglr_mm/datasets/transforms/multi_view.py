@@ -7,7 +7,7 @@ import numpy as np
 
 from dcglr_mm.registry import TRANSFORMS
 
-from .base import PointTransform
+from .base import POINT_KEYS, PointTransform
 from .checks import check_count
 from .views import build_transforms, stack_views
 
@@ -35,7 +35,9 @@ class MultiView(PointTransform):
 
     def transform(self, results: dict) -> dict:
         points, rng = self.get_points(results), self.get_rng(results)
-        views = [self._view({**results, 'points': points, 'rng': rng})
+        # Views have no labels of points, and transforms that make new points take none.
+        shown = {key: value for key, value in results.items() if key not in POINT_KEYS}
+        views = [self._view({**shown, 'points': points, 'rng': rng})
                  for _ in range(self.num_views)]
         stacked = stack_views('MultiView', self.kind, views,
                               "end transforms with dict(type='SamplePoints', num_points=...)")
