@@ -1,4 +1,5 @@
 """From a config file and a command line to the config that runs."""
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -74,7 +75,10 @@ def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
         ValueError: If an option is malformed or names an unknown key, the file misspells one of
             its sections, or ``data_root`` is given and no dataset reads it.
     """
-    cfg = Config.fromfile(find_config(path))
+    with warnings.catch_warnings():
+        # MMEngine finds the packages that configs inherit from by pkg_resources; no user can help.
+        warnings.filterwarnings('ignore', 'pkg_resources is deprecated', UserWarning)
+        cfg = Config.fromfile(find_config(path))
     options = parse_options(pairs)
     if not allow_new_keys:
         check_top_level(cfg)
