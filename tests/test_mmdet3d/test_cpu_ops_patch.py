@@ -3,15 +3,18 @@ import pickle
 import subprocess
 import sys
 import textwrap
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
+from torch.utils.data import DataLoader, Dataset
 
 pytest.importorskip('mmdet3d')
 
 from mmcv import _ext, ops
 
 from dcglr_mm.mmdet3d import cpu_ops
+from dcglr_mm.mmdet3d.cpu_ops import dispatch
 from dcglr_mm.mmdet3d.cpu_ops.dispatch import DeviceDispatch
 
 POINTS = torch.arange(12.0).view(1, 4, 3)
@@ -91,6 +94,36 @@ def test_ours_steps_in_where_mmcv_has_none_and_mmcv_is_asked_only_once():
     entry(torch.zeros(1))
     entry(torch.zeros(1))
     assert calls == ['mmcv', 'ours', 'ours']
+
+
+def test_the_log_says_once_that_ours_compute(monkeypatch):
+    lines = []
+    monkeypatch.setattr(dispatch, 'print_log', lambda text, logger: lines.append(text))
+    dispatch._announce.cache_clear()
+    ops.knn(1, POINTS)
+    ops.ball_query(0, 1, 2, POINTS, POINTS)
+    assert len(lines) == 1 and 'dcglr_mm.mmdet3d.cpu_ops' in lines[0]
+
+
+def test_threads_may_call_while_others_do():
+    points = torch.randn(6, 1, 400, 3)
+    alone = [ops.ball_query(0, 0.5, 8, cloud, cloud) for cloud in points]
+    with ThreadPoolExecutor(6) as pool:
+        together = list(pool.map(lambda cloud: ops.ball_query(0, 0.5, 8, cloud, cloud), points))
+    assert all(torch.equal(a, b) for a, b in zip(alone, together))
+
+
+def test_forked_workers_have_the_ops():
+    rows = DataLoader(_Sampled(), batch_size=2, num_workers=1, multiprocessing_context='fork')
+    assert next(iter(rows)).tolist() == [[0, 3], [0, 3]]
+
+
+class _Sampled(Dataset):
+    def __len__(self) -> int:
+        return 2
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        return ops.furthest_point_sample(POINTS, 2)[0]
 
 
 def test_tensors_elsewhere_go_to_mmcv():

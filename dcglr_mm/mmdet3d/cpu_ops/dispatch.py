@@ -1,4 +1,5 @@
 """One entry of mmcv's compiled extension, with a kernel for CPU tensors beside it."""
+import functools
 import re
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +10,6 @@ from torch import Tensor
 
 # What mmcv's device registry says of an op that has no kernel for CPU tensors.
 _NO_CPU_KERNEL = re.compile(r'implementation for device cpu(:\d+)? not found')
-_ANNOUNCED: set[str] = set()
 
 
 class DeviceDispatch:
@@ -51,9 +51,8 @@ def _on_cpu(args: tuple) -> bool:
     return next(arg for arg in args if isinstance(arg, Tensor)).device.type == 'cpu'
 
 
+@functools.cache
 def _announce() -> None:
-    """Says once a process that computing is ours."""
-    if not _ANNOUNCED:
-        _ANNOUNCED.add('said')
-        print_log('CPU tensors: mmcv\'s CUDA-only point ops run in torch '
-                  '(dcglr_mm.mmdet3d.cpu_ops)', logger='current')
+    """Says once a process that ours compute."""
+    print_log('CPU tensors: mmcv\'s CUDA-only point ops run in torch (dcglr_mm.mmdet3d.cpu_ops)',
+              logger='current')
