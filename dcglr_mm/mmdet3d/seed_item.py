@@ -15,10 +15,15 @@ class SeedItem:
     three only: not on the number of loader workers, and not on whether the run was resumed.
     MMEngine otherwise seeds each worker alike in every epoch, so that block ``i`` of a worker is
     cut by the same random numbers again and again. ``EpochSeedHook`` announces seed and epoch;
-    before it has, nothing is seeded.
+    before it has, nothing is seeded, unless ``seed`` is given.
+
+    Args:
+        seed: Used where nothing was announced, as for data that are validated or tested on: an item
+            is then drawn alike every time.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int | None = None) -> None:
+        self.seed = seed
         self._state = SharedState()
 
     def set_epoch(self, epoch: int, seed: int | None = None) -> None:
@@ -28,6 +33,8 @@ class SeedItem:
     def __call__(self, results: dict) -> dict:
         """Seeds for ``results['sample_idx']`` and hands the results on."""
         epoch, seed = self._state.get()
+        if (epoch is None or seed is None) and self.seed is not None:
+            epoch, seed = 0, self.seed
         if epoch is not None and seed is not None:
             state = np.random.SeedSequence([seed, epoch, results['sample_idx']]).generate_state(8)
             np.random.seed(state)
@@ -35,4 +42,4 @@ class SeedItem:
         return results
 
     def __repr__(self) -> str:
-        return 'SeedItem()'
+        return f'SeedItem(seed={self.seed})'
