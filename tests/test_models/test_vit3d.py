@@ -188,6 +188,22 @@ def test_drop_path_drops_whole_branches_and_keeps_the_mean():
     assert rates == pytest.approx([0., 0.1, 0.2])
 
 
+@pytest.mark.parametrize('qkv_bias', [True, False])
+def test_the_last_block_works_out_only_the_token_that_is_read(qkv_bias):
+    """Output and gradients are those of the class token behind all tokens, dropped branches too."""
+    network = ViT3D(embed_dims=16, depth=3, num_heads=2, patch_size=8, drop_path=0.5,
+                    qkv_bias=qkv_bias).double().train()
+    points, results = torch.randn(4, 64, 3, dtype=torch.float64), []
+    for forward in (network, lambda x: network.head(network.forward_tokens(x)[0][:, 0])):
+        network.zero_grad()
+        torch.manual_seed(5)
+        out = forward(points)
+        out.square().sum().backward()
+        results.append([out, *(parameter.grad for parameter in network.parameters())])
+    for ours, expected in zip(*results):
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-10)
+
+
 def test_registry_builds_it_by_name():
     model = MODELS.build(dict(type='ViT3D', embed_dims=8, num_heads=2, out_channels=5))
     assert model.out_channels == 5 and model(torch.randn(2, 40, 3)).shape == (2, 5)

@@ -175,9 +175,9 @@ class ViT3D(PointBackbone):
     def forward(self, points: Tensor) -> Tensor:
         """Maps clouds (B, N, C) to global features (B, out_channels)."""
         tokens, _ = self.embed(points)
-        for block in self.blocks:
+        for block in self.blocks[:-1]:
             tokens = block(tokens)
-        return self.head(self.norm(tokens[:, 0]))
+        return self.head(self.norm(self.blocks[-1].forward_first(tokens)))
 
     def forward_points(self, points: Tensor) -> Tensor:
         """Features of points ``(B, N, point_channels)``: the cloud's, patches', the point."""

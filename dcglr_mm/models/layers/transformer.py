@@ -74,6 +74,18 @@ class Attention(nn.Module):
         out = F.scaled_dot_product_attention(query, key, value)
         return self.proj(out.transpose(1, 2).flatten(2))
 
+    def forward_first(self, x: Tensor) -> Tensor:
+        """The first of the tokens that :meth:`forward` gives, (B, 1, D), without the others."""
+        batch, length, dims = x.shape
+        weight, bias = self.qkv.weight, self.qkv.bias
+        own = None if bias is None else bias[:dims]
+        rest = None if bias is None else bias[dims:]
+        query = F.linear(x[:, :1], weight[:dims], own).view(batch, 1, self.num_heads, -1)
+        both = F.linear(x, weight[dims:], rest).view(batch, length, 2, self.num_heads, -1)
+        key, value = both.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, T, D / heads)
+        out = F.scaled_dot_product_attention(query.transpose(1, 2), key, value)
+        return self.proj(out.transpose(1, 2).flatten(2))
+
     def attention_weights(self, x: Tensor) -> Tensor:
         """The softmax weights that ``forward`` uses, rows are queries: (B, heads, T, T)."""
         query, key, _ = self._split_heads(x)
@@ -111,6 +123,14 @@ class TransformerBlock(nn.Module):
         """Maps tokens (B, T, D) to tokens (B, T, D)."""
         x = x + self.drop_path(self.attn(self.norm1(x)))
         return x + self.drop_path(self.mlp(self.norm2(x)))
+
+    def forward_first(self, x: Tensor) -> Tensor:
+        """The first of the tokens that :meth:`forward` gives, (B, D).
+
+        For a last block whose other tokens nobody reads: most of its work is theirs.
+        """
+        first = x[:, :1] + self.drop_path(self.attn.forward_first(self.norm1(x)))
+        return (first + self.drop_path(self.mlp(self.norm2(first))))[:, 0]
 
     def attention_weights(self, x: Tensor) -> Tensor:
         """Attention weights of this block for its input tokens: (B, heads, T, T)."""
