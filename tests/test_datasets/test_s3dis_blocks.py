@@ -104,9 +104,28 @@ def test_meta_information_is_what_mmdet3d_reads(root):
     assert info['classes'][0] == 'ceiling' and info['classes'][12] == 'clutter'
     assert info['label2cat'] == dict(enumerate(info['classes']))
     assert info['ignore_index'] == 13 and len(info['palette']) == 13
+
+
+@pytest.mark.slow
+def test_mmdet3ds_metric_and_names_agree(root):
     S3DISSegDataset = pytest.importorskip('mmdet3d.datasets').S3DISSegDataset
-    assert info['classes'] == S3DISSegDataset.METAINFO['classes']
-    assert [list(color) for color in info['palette']] == S3DISSegDataset.METAINFO['palette']
+    from mmdet3d.evaluation.metrics import SegMetric
+    label = np.array([[0, 0, 0, 1, 1, 12, 12, 12]], 'u1')
+    write_file(root / 'ply_data_all_2.h5', make_blocks(1, 2), label)
+    dataset = S3DISBlocks(root, areas=[10])
+    assert dataset.metainfo['classes'] == S3DISSegDataset.METAINFO['classes']
+    assert [list(c) for c in dataset.metainfo['palette']] == S3DISSegDataset.METAINFO['palette']
+    metric = SegMetric(prefix='')
+    metric.dataset_meta = dataset.metainfo
+    found = np.array([0, 0, 1, 1, 1, 12, 12, 0])
+    metric.process(None, [dict(
+        pred_pts_seg=dict(pts_semantic_mask=found),
+        eval_ann_info=dict(pts_semantic_mask=dataset[0]['pts_semantic_mask']))])
+    scores = metric.compute_metrics(metric.results)
+    assert scores['ceiling'] == pytest.approx(2 / 4)
+    assert scores['floor'] == scores['clutter'] == pytest.approx(2 / 3)
+    assert scores['miou'] == pytest.approx((1 / 2 + 2 / 3 + 2 / 3) / 3)
+    assert scores['acc'] == pytest.approx(6 / 8)
 
 
 def test_own_classes_and_points_without_one(root):
