@@ -26,16 +26,22 @@ class OffsetAttention(nn.Module):
         self.trans_conv = nn.Conv1d(channels, channels, kernel_size=1)
         self.after_norm = nn.BatchNorm1d(channels)
 
+    def _softmax(self, x: Tensor) -> Tensor:
+        query = F.linear(x, self.k_conv.weight.squeeze(-1))
+        return (query @ query.transpose(1, 2)).softmax(dim=-1)
+
     def attention_weights(self, x: Tensor) -> Tensor:
         """Weights ``a_ij`` (B, N, N) for features (B, N, C); every column sums to one."""
-        query = F.linear(x, self.k_conv.weight.squeeze(-1))
-        attention = (query @ query.transpose(1, 2)).softmax(dim=-1)
+        attention = self._softmax(x)
         return attention / (1e-9 + attention.sum(dim=1, keepdim=True))
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps features (B, N, C) to features (B, N, C)."""
         value = F.linear(x, self.v_conv.weight.squeeze(-1), self.v_conv.bias)
-        attended = self.attention_weights(x).transpose(1, 2) @ value  # (B, N, C)
+        attention = self._softmax(x)
+        # Columns are divided by their sums behind the product, where they are C wide and not N.
+        attended = attention.transpose(1, 2) @ value  # (B, N, C)
+        attended = attended / (1e-9 + attention.sum(dim=1)[..., None])
         offset = F.linear(x - attended, self.trans_conv.weight.squeeze(-1), self.trans_conv.bias)
         offset = self.after_norm(offset.flatten(0, 1)).view_as(x)
         return x + F.relu(offset)
