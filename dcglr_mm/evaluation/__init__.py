@@ -7,7 +7,7 @@ from .folds import read_groups, stratified_folds, validation_fold
 from .knn import knn_accuracy
 from .linear_probe import ProbeResult, linear_probe
 from .linear_svm import PRESETS, SVMResult, linear_svm
-from .metrics import ClassificationMetric
+from .metrics import ClassificationMetric, PartSegMetric
 from .model_selection import C_GRID, choose_c
 from .protocol import score_backbone, score_features
 from .rotations import FixedRotation
@@ -21,6 +21,7 @@ __all__ = [
     'FewLabelResult',
     'FewShotResult',
     'FixedRotation',
+    'PartSegMetric',
     'SVMResult',
     'calibrate_batch_norm',
     'choose_c',
