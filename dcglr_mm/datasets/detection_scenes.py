@@ -7,28 +7,24 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from .detection_furniture import FURNITURE, make_furniture
+from .detection_room import CLASSES, furnish
 from .rooms.scan import visible_from
 from .rooms.scene import Pose
-from .shapes import Mesh, build_mesh, merge, move, triangle_areas
-from .shapes.solids import box
+from .shapes import Mesh, merge, triangle_areas
 
-CLASSES = tuple(FURNITURE)
 SPLITS = ('train', 'val')
 # Of the camera that took most of SUN RGB-D: its inner matrix, and the image's width and height.
 CAMERA = np.array([[529.5, 0.0, 365.0], [0.0, 529.5, 265.0], [0.0, 0.0, 1.0]])
 IMAGE_SIZE = (730, 530)
-# What else stands around, without a box.
-_CLUTTER = ('lamp', 'ladder', 'guitar', 'umbrella', 'vase', 'bucket')
 _SAMPLES = 120_000  # points on all surfaces, of which the camera sees about a third
 _LEAST_SEEN = 80  # sampled points below which an object counts as hidden
 _LEAST_SHARE = 0.1  # of the points that it has where it stands alone
-_TRIES = 40  # places tried for one object
 
 
 class DetectionScene(NamedTuple):
@@ -72,7 +68,7 @@ def make_scene(seed: int, split: str, number: int, num_points: int = 20000) -> D
 def _attempt(required: int, num_points: int,
              rng: np.random.Generator) -> DetectionScene | None:
     """A scene, or ``None`` if the camera sees none of the class ``required`` in it."""
-    meshes, boxes, labels, camera = _furnish(required, rng)
+    meshes, boxes, labels, camera = furnish(required, rng)
     depth2img = _aim(rng.uniform(0.1, 0.4))
     points, normals, owner = _sample(meshes, rng)
     points = points - camera
@@ -99,13 +95,27 @@ def _attempt(required: int, num_points: int,
 
 
 def write_detection_scenes(folder: str | Path, num_train: int, num_val: int, seed: int = 0,
-                           num_points: int = 20000) -> None:
+                           num_points: int = 20000,
+                           report: Callable[[str, int, int], None] | None = None) -> None:
     """Writes ``points/*.bin`` and ``sunrgbd_infos_{train,val}.pkl`` (info version 1.1).
 
     A smaller set is the beginning of a larger one of the same seed. An info file appears when the
     points it names are there. There are no images: ``img_path`` names none, and no stock pipeline
     of a point-cloud detector asks for one.
+
+    Args:
+        folder: Made if it is missing.
+        num_train: Scenes of the split ``train``, at least one.
+        num_val: Scenes of the split ``val``, at least one; ten for all classes.
+        seed: Chooses the scenes.
+        num_points: Points of a scene.
+        report: Called with the split, scenes done and scenes in all after each scene.
+
+    Raises:
+        ValueError: If a number is out of range.
     """
+    if min(num_train, num_val) < 1:
+        raise ValueError(f'each split needs at least one scene, got {num_train} and {num_val}')
     folder = Path(folder)
     (folder / 'points').mkdir(parents=True, exist_ok=True)
     for split, count in zip(SPLITS, (num_train, num_val)):
@@ -114,77 +124,13 @@ def write_detection_scenes(folder: str | Path, num_train: int, num_val: int, see
             scene = make_scene(seed, split, number, num_points)
             name = f'{split}_{number:06d}'
             _write(folder / 'points' / f'{name}.bin', scene.points.tobytes())
-            infos.append(_info(scene, name, len(infos)))
+            infos.append(_info(scene, name, number))
+            if report is not None:
+                report(split, number + 1, count)
         metainfo = {'categories': {name: i for i, name in enumerate(CLASSES)},
                     'dataset': 'sunrgbd', 'info_version': '1.1'}
         _write(folder / f'sunrgbd_infos_{split}.pkl',
                pickle.dumps({'metainfo': metainfo, 'data_list': infos}))
-
-
-def _furnish(required: int, rng: np.random.Generator
-             ) -> tuple[list[Mesh], np.ndarray, np.ndarray, np.ndarray]:
-    """Meshes of a room, objects first; boxes and labels of the objects; where the camera is.
-
-    The room's floor is z = 0, from (0, 0) to its width and depth.
-    """
-    room = rng.uniform((3.5, 3.5), (5.5, 6.0))
-    camera = np.array([room[0] * rng.uniform(0.35, 0.65), 0.15, rng.uniform(1.1, 1.6)])
-    taken = [np.array([*camera[:2] - 0.8, *camera[:2] + 0.8])]  # low x, low y, high x, high y
-    share = np.array([kind.share for kind in FURNITURE.values()])
-    meshes, boxes, labels = [], [], []
-    others = rng.choice(len(CLASSES), size=rng.integers(3, 10), p=share / share.sum())
-    for label in (required, *others):
-        mesh, size = make_furniture(CLASSES[label], rng)
-        pose = _place(size, FURNITURE[CLASSES[label]].at_wall, room, taken, rng)
-        if pose is not None:
-            meshes.append(pose.place(mesh))
-            boxes.append([pose.x, pose.y, size[2] / 2, *size, pose.angle])
-            labels.append(label)
-    for _ in range(rng.integers(0, 4)):
-        mesh = build_mesh(_CLUTTER[rng.integers(len(_CLUTTER))], rng)
-        low, high = mesh.vertices.min(0), mesh.vertices.max(0)
-        scale = rng.uniform(0.3, 0.8) / (high - low).max()
-        size = (high - low) * scale
-        pose = _place(size, False, room, taken, rng)
-        if pose is not None:
-            foot = np.array([*(low + high)[:2] / 2, low[2]])
-            meshes.append(pose.place(move(mesh, -foot * scale, scale=scale)))
-    return ([*meshes, *_shell(room)], np.array(boxes).reshape(-1, 7),
-            np.array(labels, dtype=np.int64), camera)
-
-
-def _shell(room: np.ndarray) -> list[Mesh]:
-    """Floor and the three walls in front of the camera, as thin slabs."""
-    width, depth, height = *room, 2.6
-    return [box((width, depth, 0.0), (width / 2, depth / 2, 0)),
-            box((width, 0.0, height), (width / 2, depth, height / 2)),
-            box((0.0, depth, height), (0, depth / 2, height / 2)),
-            box((0.0, depth, height), (width, depth / 2, height / 2))]
-
-
-def _place(size: np.ndarray, at_wall: bool, room: np.ndarray, taken: list[np.ndarray],
-           rng: np.random.Generator) -> Pose | None:
-    """A free place for a piece, which is then taken; ``None`` if none was found."""
-    for _ in range(_TRIES):
-        angle = rng.uniform(-np.pi, np.pi)
-        if at_wall:  # the back at the left, the right or the far wall, a little askew
-            angle = (0.0, np.pi, -np.pi / 2)[rng.integers(3)] + rng.normal(0, 0.06)
-        cos, sin = np.cos(angle), np.sin(angle)
-        half = np.array([abs(cos) * size[0] + abs(sin) * size[1],
-                         abs(sin) * size[0] + abs(cos) * size[1]]) / 2 + 0.03
-        if np.any(2 * half > room):
-            continue
-        place = rng.uniform(half, room - half)
-        if at_wall and abs(cos) > 0.7:
-            place[0] = half[0] if cos > 0 else room[0] - half[0]
-        elif at_wall:
-            place[1] = room[1] - half[1]
-        rect = np.concatenate([place - half, place + half])
-        if not any((rect[:2] < other[2:]).all() and (other[:2] < rect[2:]).all()
-                   for other in taken):
-            taken.append(rect)
-            return Pose(*place, angle)
-    return None
 
 
 def _sample(meshes: list[Mesh],

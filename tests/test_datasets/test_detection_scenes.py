@@ -123,6 +123,12 @@ def test_wrong_arguments_are_named(arguments, message):
         make_scene(*arguments)
 
 
+def test_a_set_without_scenes_to_test_on_is_refused_before_a_file_is_written(tmp_path):
+    with pytest.raises(ValueError, match='at least one scene, got 3 and 0'):
+        write_detection_scenes(tmp_path / 'scenes', 3, 0)
+    assert not (tmp_path / 'scenes').exists()
+
+
 @pytest.mark.slow
 def test_the_command_writes_a_set_and_says_so(tmp_path):
     out = subprocess.run([sys.executable, str(SCRIPT), str(tmp_path / 'scenes'), '--smallest'],

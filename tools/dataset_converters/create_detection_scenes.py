@@ -48,8 +48,11 @@ def main(argv: list[str] | None = None) -> None:
     with one_sentence_errors(show_traceback=args.traceback), \
             clean_interrupt('repeat the command to make it anew'):
         from dcglr_mm.datasets.detection_scenes import write_detection_scenes
+        from dcglr_mm.engine.progress import ProgressLine
 
-        write_detection_scenes(args.out, args.train, args.val, args.seed, args.num_points)
+        lines = {'train': ProgressLine('train', args.train), 'val': ProgressLine('val  ', args.val)}
+        write_detection_scenes(args.out, args.train, args.val, args.seed, args.num_points,
+                               lambda split, done, _: lines[split].update(done))
         print(f'{args.out}: {args.train} scenes to train on, {args.val} to test on')
 
 
