@@ -54,9 +54,9 @@ def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None
         picks[step] = current
         position = columns.gather(2, current.expand(len(columns), -1, -1))  # (3, B, 1)
         torch.sub(columns, position, out=difference)
-        difference.square_()
+        squared.square_()
         for column in others:
-            squared.add_(column)
+            squared.addcmul_(column, column)
         torch.minimum(distance, squared, out=distance)
         distance.scatter_(1, current, -1.0)
         current = _first_maximum(distance)
