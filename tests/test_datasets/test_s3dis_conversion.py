@@ -37,7 +37,7 @@ class FewRooms:
         number = self.names.index(name)
         rng = np.random.default_rng(number)
         xyz = rng.uniform(-2, (1.0, 0.4 + 0.3 * number, 1.0), (700, 3))
-        instances = rng.integers(1, 15, 700)
+        instances = rng.integers(1, 15, 700)  # object 14 is a second ceiling
         return Room(name, xyz, rng.integers(0, 256, (700, 3)).astype(np.float32),
                     (instances - 1) % 13, instances, [f'{name}: a note'])
 
@@ -176,10 +176,22 @@ def test_an_unfinished_output_of_other_settings_is_not_mixed_with_these(tmp_path
                       tmp_path / 'out')
 
 
-def test_an_empty_folder_may_stand_where_the_output_goes(tmp_path):
-    (tmp_path / 'out').mkdir()
-    convert_rooms(FewRooms(), BLOCKS, tmp_path / 'out')
-    assert (tmp_path / 'out/all_files.txt').is_file()
+def test_foreign_files_in_the_unfinished_folder_are_kept(tmp_path):
+    (tmp_path / 'out.partial').mkdir()
+    (tmp_path / 'out.partial/thesis.txt').write_text('keep')
+    with pytest.raises(FileExistsError, match='out.partial is needed for unfinished work'):
+        convert_rooms(FewRooms(), BLOCKS, tmp_path / 'out')
+    assert files(tmp_path / 'out.partial') == {'thesis.txt': b'keep'}
+
+
+def test_an_empty_folder_or_a_link_to_one_may_stand_where_the_output_goes(tmp_path):
+    for name in ('out', 'elsewhere'):
+        (tmp_path / name).mkdir()
+    (tmp_path / 'link').symlink_to(tmp_path / 'elsewhere')
+    for name in ('out', 'link'):
+        convert_rooms(FewRooms(), BLOCKS, tmp_path / name)
+        assert (tmp_path / name / 'all_files.txt').is_file()
+    assert (tmp_path / 'link').is_symlink()
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ def make_room(xyz, name='Area_1_office_1', seed=0) -> Room:
     rng, number = np.random.default_rng(seed), len(xyz)
     return Room(name, np.asarray(xyz, np.float64),
                 rng.integers(0, 256, (number, 3)).astype(np.float32),
-                rng.integers(0, 13, number), np.ones(number, np.int64))
+                rng.integers(0, 13, number), np.arange(1, number + 1))
 
 
 def slow_blocks(room, stride, num_points, block_size, min_points, seed):
@@ -115,3 +115,17 @@ def test_a_flat_room_has_coordinate_zero_where_it_has_no_extent():
     xyz[:, 2] = 1.5
     data, _ = room_to_blocks(make_room(xyz), num_points=32)
     assert np.isfinite(data).all() and (data[..., 8] == 0).all() and (data[..., 2] == 0).all()
+
+
+@pytest.mark.parametrize('change, message', [
+    (dict(rgb=np.zeros((4, 3))), r'shapes \[\(5, 3\), \(4, 3\), \(5,\), \(5,\)\], expected'),
+    (dict(xyz=np.full((5, 3), np.nan)), 'positions are NaN or infinite'),
+    (dict(labels=np.array([0, 1, 2, 3, 13])), 'labels go from 0 to 13, expected 0 to 12'),
+    (dict(instances=np.arange(5)), 'the lowest number of an object is 0, they count from 1'),
+    (dict(instances=np.array([1, 2, 3, 4, 4])), r'object 4 has .* classes \(beam, column\)')])
+def test_a_room_that_does_not_fit_together_is_refused(change, message):
+    arrays = dict(xyz=np.zeros((5, 3)), rgb=np.zeros((5, 3), np.float32), labels=np.arange(5),
+                  instances=np.arange(1, 6))
+    Room('Area_1_a', **arrays)
+    with pytest.raises(ValueError, match=f'^room Area_1_a: .*{message}'):
+        Room('Area_1_a', **(arrays | change))

@@ -59,6 +59,7 @@ def test_known_oddities_are_passed_over_or_noted(tmp_path):
     (folder / '.DS_Store').write_bytes(b'\x00\x01')
     (folder / '._chair_1.txt').write_bytes(b'\x00\x05\x16\x07')
     (folder / 'Icon\r').write_bytes(b'')
+    (folder / 'chair_1.txt.gz').write_bytes(b'\x1f\x8b')
     (tmp_path / 'Area_6/.DS_Store').write_bytes(b'\x00')
     (tmp_path / 'Area_6/Area_6_alignmentAngle.txt').write_text('## alignment')
     (tmp_path / 'Area_6/office_1').mkdir()
@@ -67,7 +68,8 @@ def test_known_oddities_are_passed_over_or_noted(tmp_path):
     (tmp_path / 'Area_6_old').mkdir()
     raw = RawRooms(tmp_path)
     assert raw.names == ['Area_6_copyRoom_1']
-    assert raw.notes == ['Area_6/office_1: no folder Annotations, room left out',
+    assert raw.notes == ['Area_6_old: is not named Area_NUMBER, passed over',
+                         'Area_6/office_1: no folder Annotations, room left out',
                          'Area_6/office_2: no text file in Annotations, room left out']
     room = raw.load('Area_6_copyRoom_1')
     assert [CLASSES[label] for label in room.labels] == ['ceiling', 'floor', 'clutter']
@@ -76,7 +78,8 @@ def test_known_oddities_are_passed_over_or_noted(tmp_path):
     assert room.notes == [
         f"{where}ceiling_1.txt, line 1: '1 1 2.5 185\\x10187 182' read as 1 1 2.5 185 187 182",
         f'{where}clutter_1.txt: has no points, left out',
-        f"{where}stairs_1.txt: 'stairs' is none of the 13 classes, taken as clutter"]
+        f"{where}stairs_1.txt: 'stairs' is none of the 13 classes, taken as clutter",
+        f'{where}chair_1.txt.gz: is no .txt file, passed over']
 
 
 def test_a_room_without_any_point_is_refused(tmp_path):

@@ -69,7 +69,9 @@ def convert_rooms(source: RoomSource, layout: RoomFormat, out: str | Path, worke
     """
     if workers < 0:
         raise ValueError(f'workers must be 0 or more, found {workers}')
-    out = Path(out)
+    if not source.names:
+        raise ValueError('there are no rooms to convert')
+    out = Path(out).resolve()  # the folder itself where it is a link
     out.parent.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(out.parent / f'.{out.name}.lock')
     try:
@@ -131,9 +133,11 @@ def _prepare(partial: Path, identity: dict[str, Any]) -> None:
     """Make the unfinished folder, or go on with one that was begun in the same way."""
     begun = _read_json(partial / _BEGUN) or _read_json(partial / SUMMARY)
     if begun is None:
-        if partial.exists():
-            shutil.rmtree(partial)  # killed before it had written a room
-        (partial / _RECORDS).mkdir(parents=True)
+        # A kill before the first room leaves entries of the work only.
+        if partial.exists() and not all(p.name.startswith('.') for p in partial.iterdir()):
+            raise FileExistsError(f'{partial} is needed for unfinished work, and holds other '
+                                  'data; move it away')
+        (partial / _RECORDS).mkdir(parents=True, exist_ok=True)
         write_atomically(_json(identity), partial / _BEGUN)
     elif not begun.items() >= identity.items():
         raise FileExistsError(f'{partial} was begun from other data or with other settings '

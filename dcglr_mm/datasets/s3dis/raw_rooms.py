@@ -24,8 +24,8 @@ class RawRooms:
     Taken as they are meant: stray bytes that can mean one thing only (see :mod:`.raw_text`); files
     of a class that is not among the 13 (``stairs`` of Area_3, Area_4 and Area_6), which become
     clutter as in PointNet's script; files without a point and rooms without annotations, which are
-    left out. Each such case is noted. Hidden files (``.DS_Store``) and files beside the rooms are
-    passed over.
+    left out. Each such case is noted, and so are files in ``Annotations`` that are no text files.
+    Hidden files (``.DS_Store``) and files beside the rooms are passed over.
 
     Args:
         root: The folder, or the one around it.
@@ -40,7 +40,8 @@ class RawRooms:
         root = Path(root)
         self.root = root / _FOLDER if (root / _FOLDER).is_dir() else root
         found = sorted((p for p in self.root.glob('Area_*') if p.is_dir()), key=_natural)
-        found = [p for p in found if re.fullmatch(r'Area_\d+', p.name)]
+        self._others = [p.name for p in found if not re.fullmatch(r'Area_\d+', p.name)]
+        found = [p for p in found if p.name not in self._others]
         if not found:
             raise FileNotFoundError(f'{self.root} has no folder Area_1; expected {LAYOUT}')
         if areas is not None:
@@ -55,7 +56,7 @@ class RawRooms:
     def _listing(self) -> tuple[dict[str, list[Path]], list[str]]:
         """Annotation files of each room, and notes about rooms that have none."""
         rooms: dict[str, list[Path]] = {}
-        notes = []
+        notes = [f'{name}: is not named Area_NUMBER, passed over' for name in self._others]
         for area in self.areas:
             for home in sorted((self.root / area).iterdir(), key=_natural):
                 if home.name.startswith('.') or not home.is_dir():
@@ -79,7 +80,7 @@ class RawRooms:
 
     @property
     def notes(self) -> list[str]:
-        """Rooms that were left out."""
+        """Areas and rooms that were left out."""
         return self._listing[1]
 
     @property
@@ -114,12 +115,20 @@ class RawRooms:
             xyz.append(read[:, :3].copy())  # not a view that would keep the colours alive
             rgb.append(read[:, 3:].astype(np.float32))
             labels.append(CLASSES.index(kind) if kind in CLASSES else CLUTTER)
+        notes += [f'{area}/{home}/Annotations/{other}: is no .txt file, passed over'
+                  for other in _other_files(self.root / area / home / 'Annotations')]
         if not xyz:
             raise ValueError(f'{area}/{home}: none of its annotation files has a point')
         counts = [len(points) for points in xyz]
         return Room(name, np.concatenate(xyz), np.concatenate(rgb),
                     np.repeat(np.array(labels), counts),
                     np.repeat(np.arange(1, len(counts) + 1), counts), notes)
+
+
+def _other_files(folder: Path) -> list[str]:
+    """Names of visible files with something in them that are no text files."""
+    return sorted(p.name for p in folder.iterdir() if p.suffix != '.txt'
+                  and not p.name.startswith('.') and p.is_file() and p.stat().st_size > 0)
 
 
 def _natural(path: Path) -> list[tuple[int, str, int]]:

@@ -8,6 +8,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .classes import CLASSES
+
 _NAME = re.compile(r'(Area_\d+)_(.+)')
 
 
@@ -22,6 +24,10 @@ class Room:
         labels: (N,) int64, place of the class in :data:`~.classes.CLASSES`.
         instances: (N,) int64, number of the annotated object, from 1 on.
         notes: What was mended or left out while it was read, one sentence each.
+
+    Raises:
+        ValueError: Arrays do not belong together, there are no points, a position is not finite, a
+            label is none of the 13, or an object has several.
     """
 
     name: str
@@ -30,6 +36,29 @@ class Room:
     labels: np.ndarray
     instances: np.ndarray
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        found = [array.shape for array in (self.xyz, self.rgb, self.labels, self.instances)]
+        number = len(self.xyz)
+        if number == 0 or found != [(number, 3), (number, 3), (number, ), (number, )]:
+            raise ValueError(f'room {self.name}: xyz, rgb, labels and instances have shapes {found}'
+                             ', expected (N, 3), (N, 3), (N,) and (N,) with N of 1 or more')
+        if not np.isfinite(self.xyz).all():
+            raise ValueError(f'room {self.name}: some positions are NaN or infinite')
+        low, high = self.labels.min(), self.labels.max()
+        if low < 0 or high >= len(CLASSES):
+            raise ValueError(f'room {self.name}: labels go from {low} to {high}, expected 0 to '
+                             f'{len(CLASSES) - 1}')
+        if self.instances.min() < 1:
+            raise ValueError(f'room {self.name}: the lowest number of an object is '
+                             f'{self.instances.min()}, they count from 1')
+        has = np.zeros((self.instances.max() + 1, len(CLASSES)), bool)
+        has[self.instances, self.labels] = True
+        several = np.flatnonzero(has.sum(axis=1) > 1)
+        if len(several):
+            names = ', '.join(CLASSES[i] for i in np.flatnonzero(has[several[0]]))
+            raise ValueError(f'room {self.name}: object {several[0]} has points of several classes '
+                             f'({names})')
 
     def from_origin(self) -> np.ndarray:
         """(N, 3) float64 positions, shifted so that the smallest of each coordinate is 0."""
