@@ -128,7 +128,6 @@ def test_every_config_trains_a_step_and_scores(path, tmp_path):
     if not scans:  # six clouds of train serve to validate, and none of them to train
         cfg.train_dataloader.dataset.dataset.indices = list(range(40, 80))
         cfg.train_dataloader.dataset.fold = None
-        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if hook.type != 'LabelCheckHook']
     runner = Runner.from_cfg(cfg)
     runner.train()
     assert runner.iter == 3

@@ -3,6 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.dataset import ConcatDataset, RepeatDataset
 from torch import nn
 
 from dcglr_mm.datasets import StratifiedSubset, SyntheticShapes
@@ -20,7 +21,7 @@ def part(name, **keys):
     return StratifiedSubset(shapes(), fold=dict(num=3, index=0, part=name, **keys))
 
 
-def runner(train=None, val=None, test=None, num_classes=2):
+def runner(train=None, val=None, test=None, num_classes=2, resume=True):
     model = nn.Identity()
     model.num_classes = num_classes
 
@@ -31,18 +32,23 @@ def runner(train=None, val=None, test=None, num_classes=2):
         return None if dataset is None else SimpleNamespace(dataloader=loader(dataset))
 
     return SimpleNamespace(model=model, train_dataloader=loader(train), val_loop=loop(val),
-                           test_loop=loop(test), _train_dataloader=loader(train))
+                           test_loop=loop(test), _resume=resume)
 
 
-@pytest.mark.parametrize('val', [None, shapes('test'), part('val'), shapes(shape_seed=1)])
-def test_what_fits_together_passes(val):
-    train = part('train') if isinstance(val, StratifiedSubset) else shapes()
+@pytest.mark.parametrize('train, val', [
+    (shapes(), None), (shapes(), shapes('test')), (part('train'), part('val')),
+    (shapes(), shapes(shape_seed=1)),
+    (shapes(indices=[0, 1]), shapes(indices=[2, 3])),
+    (ConcatDataset([shapes(), shapes(shape_seed=1)]), ConcatDataset([shapes('test')])),
+    (RepeatDataset(shapes(), 2), shapes('test')), ([1, 2], [1, 2])])
+def test_what_fits_together_passes(train, val):
     LabelCheckHook().before_train(runner(train, val))
 
 
 @pytest.mark.parametrize('train, val, shared', [
     (shapes(), part('val'), 4), (part('train'), part('val', seed=1), None),
-    (shapes(), shapes(), 12)])
+    (shapes(), shapes(), 12), (shapes(indices=[0, 1]), shapes(indices=[0, 1]), 2),
+    (ConcatDataset([shapes(), shapes('test')]), ConcatDataset([shapes(), shapes('test')]), 24)])
 def test_validating_on_what_is_trained_on_is_refused(train, val, shared):
     with pytest.raises(ValueError, match=f'{shared or "[1-4]"} of the .* validation clouds are '
                                          'trained on too'):
@@ -67,6 +73,8 @@ def test_a_checkpoint_of_other_classes_is_refused():
     hook = LabelCheckHook()
     hook.after_load_checkpoint(runner(shapes()), checkpoint(*NAMES))
     hook.after_load_checkpoint(runner(shapes()), dict(state_dict={}))  # says nothing of classes
+    # Weights that a new training starts from may come from other classes.
+    hook.after_load_checkpoint(runner(shapes(), resume=False), checkpoint(*NAMES[::-1]))
     with pytest.raises(ValueError, match="label 0 is 'bottle' there and 'bench' here"):
         hook.after_load_checkpoint(runner(shapes()), checkpoint(*NAMES[::-1]))
     with pytest.raises(ValueError, match='trained on 3 classes, the data has 2'):

@@ -1,9 +1,11 @@
 """What has to be true of labels before a classifier is trained or scored."""
 import numpy as np
+from mmengine.dataset import ConcatDataset
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from torch.utils.data import Dataset
 
+from dcglr_mm.datasets.base import PointCloudDataset  # not the package, which imports the engine
 from dcglr_mm.datasets.stratified_subset import StratifiedSubset
 from dcglr_mm.registry import HOOKS
 
@@ -15,9 +17,8 @@ class LabelCheckHook(Hook):
     """Refuses a run whose classes do not fit together or that validates on what it trains on.
 
     The head has as many classes as the data sets name, and for part segmentation as many parts of
-    each; a checkpoint that is resumed or loaded was
-    trained on the same names in the same order; and a validation fold shares no cloud with the
-    training set it was cut from.
+    each; a run is resumed with the same names in the same order; and a validation fold shares no
+    cloud with the training set it was cut from.
     """
 
     def before_train(self, runner) -> None:
@@ -34,8 +35,8 @@ class LabelCheckHook(Hook):
         self._check_count(runner, runner.test_loop.dataloader.dataset, 'test_dataloader.dataset')
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Compare the class names of a checkpoint with those of the training data."""
-        if runner._train_dataloader is not None:
+        """Compare the class names of a checkpoint that is resumed with those of the data."""
+        if runner._resume:
             names = class_names(runner.train_dataloader.dataset)
             check_same_classes(classes_in_meta(checkpoint), names, 'train_dataloader.dataset')
 
@@ -56,8 +57,8 @@ class LabelCheckHook(Hook):
 def check_disjoint(train: Dataset, held_out: Dataset) -> None:
     """Make sure that no cloud is both in a training and in a validation set.
 
-    Two data sets are compared where one is, or both are, a :class:`StratifiedSubset` of the same
-    split of the same folder.
+    Two data sets are compared where both are, or are a :class:`StratifiedSubset` of, the same split
+    of the same folder; of others nothing is known.
 
     Raises:
         ValueError: If they share clouds.
@@ -82,5 +83,10 @@ def _rows(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
 
 
 def _identity(dataset: Dataset) -> tuple:
-    return (type(dataset), *(getattr(dataset, key, None) for key in (
-        'data_root', 'split', 'variant', 'shape_seed')))
+    """What two data sets share if they number the same clouds."""
+    if isinstance(dataset, ConcatDataset):
+        return tuple(_identity(part) for part in dataset.datasets)
+    if not isinstance(dataset, PointCloudDataset):
+        return (id(dataset), )
+    return (type(dataset), len(dataset), *(repr(getattr(dataset, key, None)) for key in (
+        'data_root', 'split', 'variant', 'shape_seed', '_indices')))
