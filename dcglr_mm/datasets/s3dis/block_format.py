@@ -11,8 +11,8 @@ import numpy as np
 
 from ...engine.atomic_backend import write_atomically
 from .blocks import COLUMNS, room_to_blocks
-from .jobs import whole_path
 from .room import Room, split_name
+from .whole_path import whole_path
 
 _PARTS = '.parts'
 

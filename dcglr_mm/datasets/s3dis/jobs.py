@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-import multiprocessing
 import os
 import shutil
-import signal
-import tempfile
-import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +21,7 @@ import filelock
 from ...engine.atomic_backend import write_atomically
 from ...engine.progress import ProgressLine
 from .room import Room, RoomSource
+from .workers import end_with_parent, worker_context
 
 SUMMARY = 'conversion.json'
 _BEGUN, _RECORDS = '.begun.json', '.rooms'
@@ -85,20 +81,6 @@ def convert_rooms(source: RoomSource, layout: RoomFormat, out: str | Path, worke
         Path(lock.lock_file).unlink(missing_ok=True)
 
 
-@contextmanager
-def whole_path(path: Path) -> Iterator[Path]:
-    """Give the name of a file or folder to write that becomes ``path`` when the block ends well."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    holder = Path(tempfile.mkdtemp(dir=path.parent, prefix='.unfinished-'))
-    try:
-        yield holder / path.name
-        if path.is_dir():
-            shutil.rmtree(path)
-        os.replace(holder / path.name, path)
-    finally:
-        shutil.rmtree(holder, ignore_errors=True)
-
-
 def _convert(source: RoomSource, layout: RoomFormat, out: Path, workers: int,
              label: str) -> list[str]:
     identity = {'source': source.identity, 'layout': layout.identity}
@@ -142,7 +124,7 @@ def _prepare(partial: Path, identity: dict[str, Any]) -> None:
     elif not begun.items() >= identity.items():
         raise FileExistsError(f'{partial} was begun from other data or with other settings '
                               f'({_difference(begun, identity)}); remove it or repeat those')
-    for rest in partial.rglob('.unfinished-*'):
+    for rest in list(partial.rglob('.unfinished-*')):
         shutil.rmtree(rest, ignore_errors=True)
 
 
@@ -184,7 +166,7 @@ def _run(source: RoomSource, layout: RoomFormat, partial: Path, todo: list[str],
         for name, job in jobs:
             yield name, _do_room(*job)
         return
-    with ProcessPoolExecutor(workers, _worker_context(), initializer=_end_with_parent) as pool:
+    with ProcessPoolExecutor(workers, worker_context(__name__), end_with_parent) as pool:
         running: dict[Future, str] = {}
         try:
             while True:
@@ -212,29 +194,6 @@ def _do_room(source: RoomSource, layout: RoomFormat, partial: Path, name: str,
     record = record | {'name': name, 'state': state, 'notes': room.notes}
     write_atomically(_json(record), _record_path(partial, name))
     return record
-
-
-def _worker_context() -> multiprocessing.context.BaseContext:
-    """Workers from a fresh process: a fork of one with running threads may hang."""
-    if 'forkserver' not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context('spawn')
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([__name__])  # imported once, not once a worker
-    return context
-
-
-def _end_with_parent() -> None:
-    """Let a worker leave Ctrl-C to its parent, and end it when the parent was killed."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(ValueError):
-            signal.signal(number, signal.SIG_IGN)
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _record_path(partial: Path, name: str) -> Path:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from .classes import CLASSES
-from .jobs import whole_path
 from .room import Room, split_name
+from .whole_path import whole_path
 
 
 @dataclass(frozen=True)

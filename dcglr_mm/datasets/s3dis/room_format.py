@@ -10,8 +10,8 @@ import numpy as np
 
 from ...engine.atomic_backend import write_atomically
 from .classes import CLASSES, DETECTION_CLASSES
-from .jobs import whole_path
 from .room import Room, split_name
+from .whole_path import whole_path
 
 _FOLDERS = ('points', 'instance_mask', 'semantic_mask')
 
