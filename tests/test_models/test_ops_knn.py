@@ -88,9 +88,10 @@ def test_k_is_clipped_and_tiles_do_not_show(monkeypatch):
     cloud = clouds(3, 90, 3)
     whole = knn(cloud, cloud, 200)
     assert torch.equal(whole.sort(-1).values, torch.arange(90).expand(3, 90, 90))
+    module = sys.modules['dcglr_mm.models.ops.knn']
+    monkeypatch.setattr(module, '_PRODUCT_ROWS', 0)
     for entries in (1, 100, 10**4):
-        monkeypatch.setattr(sys.modules['dcglr_mm.models.ops.knn'], '_TILE_ENTRIES',
-                            {True: entries, False: entries})
+        monkeypatch.setattr(module, '_TILE_ENTRIES', {True: entries, False: entries})
         assert torch.equal(knn(cloud, cloud, 200), whole)
 
 

@@ -9,8 +9,9 @@ from .checks import check_clouds, check_count, full_precision
 from .top_k import group_size, smallest_columns
 
 # Entries of the distance matrix held at one time. On a CPU, what stays in the second-level cache
-# when made from differences, and enough rows for an efficient product.
+# when made from differences; for products, enough rows for an efficient one.
 _TILE_ENTRIES = {True: 2**18, False: 2**19}
+_PRODUCT_ROWS, _MOST_PRODUCT_ENTRIES = 512, 2**20
 _TILE_ENTRIES_OFF_CPU = 2**26
 # Up to so many channels differences are squared one by one, which costs no more than a matrix
 # product and does not cancel.
@@ -52,7 +53,7 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
     direct = channels <= _MAX_DIRECT_CHANNELS
     with torch.autocast(query.device.type, enabled=False):
         tiles = (_DirectTiles if direct else _ProductTiles)(query, reference, group)
-        entries = _TILE_ENTRIES[direct] if query.device.type == 'cpu' else _TILE_ENTRIES_OFF_CPU
+        entries = _tile_entries(direct, tiles.width, query.device.type)
         rows = min(max(entries // tiles.width, 1), num_queries)
         clouds = max(entries // (tiles.width * rows), 1)
         for b in range(0, batch, clouds):
@@ -68,6 +69,14 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
                 index[part, m:m + rows] = found.clamp_max_(num_points - 1).view(
                     *tile.shape[:2], k)
     return index
+
+
+def _tile_entries(direct: bool, width: int, device: str) -> int:
+    if device != 'cpu':
+        return _TILE_ENTRIES_OFF_CPU
+    if direct:
+        return _TILE_ENTRIES[direct]
+    return max(_TILE_ENTRIES[direct], min(_PRODUCT_ROWS * width, _MOST_PRODUCT_ENTRIES))
 
 
 def _check(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> None:
