@@ -21,14 +21,15 @@ import dcglr_mm.mmdet3d.cpu_ops  # noqa: F401
 from dcglr_mm.datasets.detection_scenes import make_scene, write_detection_scenes
 
 CONFIGS = Path(mmdet3d.__file__).parent / '.mim/configs'
-FEWER_POINTS = {'model.backbone.num_points': (64, 32, 16, 8)}
+SMALL_BLOCKS = {'model.test_cfg.num_points': 512, 'model.test_cfg.batch_size': 8}
+FEWER_POINTS = {**SMALL_BLOCKS, 'model.backbone.num_points': (64, 32, 16, 8)}
 SEGMENTORS = {
     'pointnet2 SSG': ('pointnet2/pointnet2_ssg_2xb16-cosine-50e_s3dis-seg.py', FEWER_POINTS),
     'pointnet2 MSG': ('pointnet2/pointnet2_msg_2xb16-cosine-80e_s3dis-seg.py', FEWER_POINTS),
     'paconv': ('paconv/paconv_ssg_8xb8-cosine-150e_s3dis-seg.py', FEWER_POINTS),
     'paconv with the assembly op': ('paconv/paconv_ssg-cuda_8xb8-cosine-200e_s3dis-seg.py',
                                     FEWER_POINTS),
-    'dgcnn': ('dgcnn/dgcnn_4xb32-cosine-100e_s3dis-seg_test-area5.py', {}),
+    'dgcnn': ('dgcnn/dgcnn_4xb32-cosine-100e_s3dis-seg_test-area5.py', SMALL_BLOCKS),
 }
 DETECTORS = {
     'votenet': ('votenet/votenet_8xb16_sunrgbd-3d.py', {
@@ -169,7 +170,6 @@ def test_pointnet2_trains_validates_and_tests_through_the_runner(tmp_path):
                        0, 'rooms'))
     config = Config.fromfile(str(CONFIGS / SEGMENTORS['pointnet2 SSG'][0]))
     config.merge_from_dict(FEWER_POINTS)
-    config.model.test_cfg.update(num_points=512, batch_size=8)
     train = config.train_dataloader
     train.batch_size = 2
     train.dataset.update(ann_files=['s3dis_infos_Area_1.pkl'],
