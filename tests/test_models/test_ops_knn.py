@@ -83,9 +83,10 @@ def test_exclude_self(channels, points):
     assert not (found == torch.arange(points)[:, None]).any()
 
 
-def test_k_is_clipped_and_tiles_do_not_show(monkeypatch):
+@pytest.mark.parametrize('channels', [3, 9])
+def test_k_is_clipped_and_tiles_do_not_show(monkeypatch, channels):
     import sys
-    cloud = clouds(3, 90, 3)
+    cloud = clouds(3, 90, channels)
     whole = knn(cloud, cloud, 200)
     assert torch.equal(whole.sort(-1).values, torch.arange(90).expand(3, 90, 90))
     module = sys.modules['dcglr_mm.models.ops.knn']
