@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 _SHOWN = 40
+_COUNT = 'num_batches_tracked'
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
@@ -107,8 +108,8 @@ def load_accounted(module: nn.Module,
         result = module.load_state_dict(fitting, strict=False)
     except RuntimeError as error:  # a key that the network itself renames, and of another shape
         raise ValueError(' '.join(str(error).split())) from error
-    missing = sorted(key for key in set(result.missing_keys) - set(reshaped)
-                     if not key.endswith('num_batches_tracked'))
+    absent = set(result.missing_keys) - set(reshaped)
+    missing = sorted(key for key in absent if not key.endswith(_COUNT))
     kinds = [(missing, allow_missing, 'missing in it', 'keep their initial values'),
              (sorted(result.unexpected_keys), allow_unexpected, 'that the model does not have',
               'are not used'),
@@ -123,7 +124,8 @@ def load_accounted(module: nn.Module,
             problems.append(f'{owner} {problem}: {len(bad)} ({listing(shown)})')
         if good:
             excused.append(f'weights that {fate}: {listing(good)}')
-    if not problems and len(missing) + len(reshaped) == len(own) > 0:
+    loaded = own.keys() - absent - set(reshaped)
+    if own and not problems and all(key.endswith(_COUNT) for key in loaded):
         problems.append('not one weight of the model is in it')
     if problems:
         raise ValueError('; '.join(problems))

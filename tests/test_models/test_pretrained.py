@@ -129,8 +129,10 @@ def test_another_allowance_excuses_nothing(tmp_path, weights, allow, key):
 def test_allowances_do_not_let_everything_stay_random(tmp_path, weights):
     allow = dict(allow_missing=['.'], allow_reshaped=['.'], allow_unexpected=['.'])
     wide = {key: value.new_zeros(3, 5, 7) for key, value in weights.items()}
-    with pytest.raises(ValueError, match='not one weight of the model is in it'):
-        load(save(tmp_path / 'x.pth', wide), prefix=None, allow=allow)
+    counts = {key: value for key, value in weights.items() if 'num_batches' in key}
+    for content in (wide, counts):
+        with pytest.raises(ValueError, match='not one weight of the model is in it'):
+            load(save(tmp_path / 'x.pth', content), prefix=None, allow=allow)
 
 
 @pytest.mark.parametrize('allow, message', [
