@@ -15,6 +15,8 @@ train_pipeline = _base_.train_pipeline
 train_pipeline[3].num_points = num_points  # IndoorPatchPointSample
 # Rooms are scanned more thinly than S3DIS's: 50 points are enough to make a block.
 train_pipeline[3].min_unique_num = 50
+test_pipeline = [*_base_.test_pipeline[:2], dict(type='dcglr_mm.CheckPointLabels'),
+                 *_base_.test_pipeline[2:]]
 
 train_dataloader = dict(
     batch_size=8,
@@ -25,15 +27,18 @@ train_dataloader = dict(
         data_root=data_root,
         ann_files=[f's3dis_infos_Area_{i}.pkl' for i in train_area],
         scene_idxs=[f'seg_info/Area_{i}_resampled_scene_idxs.npy' for i in train_area],
-        pipeline=[dict(type='dcglr_mm.SeedItem'), *train_pipeline]))
+        pipeline=[dict(type='dcglr_mm.SeedItem'), *train_pipeline[:2],
+                  dict(type='dcglr_mm.CheckPointLabels'), *train_pipeline[2:]]))
 val_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(data_root=data_root, ann_files='s3dis_infos_Area_5.pkl', scene_idxs=None))
+    dataset=dict(data_root=data_root, ann_files='s3dis_infos_Area_5.pkl', scene_idxs=None,
+                 pipeline=test_pipeline))
 test_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
-    dataset=dict(data_root=data_root, ann_files='s3dis_infos_Area_6.pkl', scene_idxs=None))
+    dataset=dict(data_root=data_root, ann_files='s3dis_infos_Area_6.pkl', scene_idxs=None,
+                 pipeline=test_pipeline))
 val_cfg = dict()
 test_cfg = dict()
 

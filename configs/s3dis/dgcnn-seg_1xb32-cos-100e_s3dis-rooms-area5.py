@@ -20,7 +20,12 @@ model = dict(
 train_dataloader = dict(
     batch_size=32,
     drop_last=True,
-    dataset=dict(pipeline=[dict(type='dcglr_mm.SeedItem'), *_base_.train_pipeline]))
+    dataset=dict(pipeline=[
+        dict(type='dcglr_mm.SeedItem'), *_base_.train_pipeline[:2],
+        dict(type='dcglr_mm.CheckPointLabels'), *_base_.train_pipeline[2:]
+    ]))
+test_dataloader = dict(dataset=dict(pipeline=[
+    *_base_.test_pipeline[:2], dict(type='dcglr_mm.CheckPointLabels'), *_base_.test_pipeline[2:]]))
 val_dataloader = None
 val_evaluator = None
 val_cfg = None

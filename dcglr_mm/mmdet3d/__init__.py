@@ -11,6 +11,7 @@ except ImportError as error:
         "--no-build-isolation --no-cache-dir 'setuptools<81' mmcv==2.1.0\", then run "
         '"pip install -e .[mmdet3d]"; `make test` does all of it') from error
 
+from .check_labels import CheckPointLabels
 from .pack_seg import PackSegInputs
 from .point_backbone import MMDet3DBackbone
 from .room_segmentor import RoomSegmentor
@@ -20,5 +21,5 @@ from .strict_backbones import load_backbones_strictly
 load_backbones_strictly()
 
 __all__ = [
-    'MMDet3DBackbone', 'PackSegInputs', 'RoomSegmentor', 'SeedItem'
+    'CheckPointLabels', 'MMDet3DBackbone', 'PackSegInputs', 'RoomSegmentor', 'SeedItem'
 ]

@@ -93,8 +93,12 @@ def test_the_room_route_is_mmdet3ds_own_with_our_network(start):
     assert train.ann_files == [f's3dis_infos_Area_{i}.pkl' for i in (1, 2, 3, 4, 6)]
     assert test.ann_files == 's3dis_infos_Area_5.pkl'
     assert [step.type for step in train.pipeline] == [
-        'dcglr_mm.SeedItem', 'LoadPointsFromFile', 'LoadAnnotations3D', 'PointSegClassMapping',
-        'IndoorPatchPointSample', 'NormalizePointsColor', 'Pack3DDetInputs']
+        'dcglr_mm.SeedItem', 'LoadPointsFromFile', 'LoadAnnotations3D',
+        'dcglr_mm.CheckPointLabels', 'PointSegClassMapping', 'IndoorPatchPointSample',
+        'NormalizePointsColor', 'Pack3DDetInputs']
+    assert [step.type for step in test.pipeline] == [
+        'LoadPointsFromFile', 'LoadAnnotations3D', 'dcglr_mm.CheckPointLabels',
+        'NormalizePointsColor', 'Pack3DDetInputs']
     assert cfg.model.test_cfg.mode == 'slide' and cfg.get('val_dataloader') is None
     init_default_scope('mmdet3d')
     cfg.model.backbone.backbone.pop('init_cfg', None)

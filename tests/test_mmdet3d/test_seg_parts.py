@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from mmdet3d.models import EncoderDecoder3D
 
+from dcglr_mm.mmdet3d.check_labels import CheckPointLabels
 from dcglr_mm.mmdet3d.pack_seg import PackSegInputs
 from dcglr_mm.mmdet3d.room_segmentor import RoomSegmentor
 from dcglr_mm.mmdet3d.seed_item import SeedItem
@@ -66,6 +67,30 @@ def test_a_sample_without_labels_is_refused_unless_it_is_only_predicted():
         PackSegInputs()(results)
     data = PackSegInputs(with_labels=False)(results)['data_samples']
     assert data.eval_ann_info is None and 'pts_semantic_mask' not in data.gt_pts_seg
+
+
+# CheckPointLabels
+
+
+def loaded(labels):
+    return dict(points=np.zeros((3, 6)), pts_semantic_mask=np.array(labels), lidar_path='a.bin',
+                pts_semantic_mask_path='mask/a.bin', seg_label_mapping=np.arange(14))
+
+
+def test_labels_of_classes_and_of_points_without_one_pass_unchanged():
+    results = loaded([0, 12, 13])
+    assert CheckPointLabels()(results) is results
+    assert results['pts_semantic_mask'].tolist() == [0, 12, 13]
+
+
+@pytest.mark.parametrize('labels, message', [
+    ([0, 14, 2], r'mask/a\.bin: label 14 of point 1; expected 0 to 13'),
+    ([0, 2, -1], r'mask/a\.bin: label -1 of point 2; expected 0 to 13'),
+    ([0, 2], r'mask/a\.bin: 2 labels for the 3 points of a\.bin'),
+])
+def test_labels_that_mmdet3d_would_take_wrong_are_named_with_their_file(labels, message):
+    with pytest.raises(ValueError, match=message):
+        CheckPointLabels()(loaded(labels))
 
 
 # LabelSmoothingLoss, of points

@@ -29,7 +29,7 @@ TINY = ('model.backbone.backbone.k=4', 'model.backbone.backbone.stage_widths=((8
 ROUTE = {'blocks': ('train_dataloader.dataset.dataset.pipeline.0.num_points=48',
                     'val_dataloader.dataset.dataset.num_points=64',
                     'test_dataloader.dataset.num_points=64'),
-         'rooms': ('train_dataloader.dataset.pipeline.4.num_points=48',
+         'rooms': ('train_dataloader.dataset.pipeline.5.num_points=48',
                    'model.test_cfg.num_points=48')}
 
 
