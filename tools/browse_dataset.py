@@ -3,8 +3,8 @@
     python tools/browse_dataset.py CONFIG --out browse.png
     python tools/browse_dataset.py CONFIG --num 3 --classes chair mug --up y --out browse.pdf
 
-One row an item: the whole cloud as it enters MultiCrop, then its views, all by one camera and at
-one scale. Without MultiCrop in the pipeline, the cloud as read and as the pipeline leaves it.
+One row an item: the whole cloud as it is before views are made, then its views, all by one camera
+and at one scale. Where no views are made, the cloud as read and as the pipeline leaves it.
 """
 import argparse
 import os
@@ -87,10 +87,10 @@ def choose_items(dataset, classes: list[str] | None, num: int, seed: int) -> lis
 
 def trace_item(dataset, index: int) -> list[tuple[str, str, object]]:
     """Panels of one item: ``(kind, title, points (N, C))``, the whole cloud first."""
-    from dcglr_mm.datasets.transforms import MultiCrop
+    from dcglr_mm.datasets.transforms import MultiCrop, MultiView
 
     steps = dataset.pipeline.transforms
-    cut = next((i for i, step in enumerate(steps) if isinstance(step, MultiCrop)), None)
+    cuts = [i for i, step in enumerate(steps) if isinstance(step, (MultiCrop, MultiView))]
     seen: dict = {}
 
     def watch(results: dict) -> dict:
@@ -98,8 +98,9 @@ def trace_item(dataset, index: int) -> list[tuple[str, str, object]]:
         return results
 
     # The data set makes the item's random generator, so the views are those of training.
-    transforms = list(steps) if cut is None else [*steps[:cut], watch, steps[cut]]
-    if cut is None:
+    if cuts:
+        transforms = [*steps[:cuts[0]], watch, *steps[cuts[0]:cuts[-1] + 1]]
+    else:
         transforms = [watch, *(s for s in steps if type(s).__name__ != 'PackInputs')]
     dataset.pipeline.transforms = transforms
     try:
@@ -110,7 +111,7 @@ def trace_item(dataset, index: int) -> list[tuple[str, str, object]]:
     names = dataset.metainfo.get('classes') or ()
     name = str(names[label]) if label is not None and names else f'item {index}'
     panels = [('cloud', f'{name}, {len(whole)} points', whole)]
-    if cut is None:
+    if not cuts:
         return [*panels, ('global', f'after the pipeline, {len(after["points"])}', after['points'])]
     for kind, views in after['views'].items():
         panels += [(kind, f'{i}/{len(views)}, {len(view)}', view)

@@ -59,6 +59,17 @@ def test_panels_are_the_cloud_and_the_very_views_of_training(browse, config):
     assert panels[0][1] == 'mug, 64 points'
 
 
+def test_views_of_all_transforms_that_make_some_are_shown(browse, config):
+    view = "dict(type='MultiView', kind='{}', transforms=[dict(type='RandomJitter')])"
+    dataset = dataset_of(browse, config(
+        f"dict(type='SamplePoints', num_points=40), {view.format('global')}, "
+        f"{view.format('mine')}, dict(type='PackInputs')"))
+    panels, fed = browse.trace_item(dataset, 1), dataset[1]['inputs']
+    assert [(kind, len(points)) for kind, _, points in panels] == [
+        ('cloud', 40), ('global', 40), ('global', 40), ('mine', 40), ('mine', 40)]
+    np.testing.assert_array_equal(np.stack([p[2] for p in panels[3:]]), fed['mine'].numpy())
+
+
 def test_without_crops_it_shows_before_and_after(browse, config):
     steps = "dict(type='SamplePoints', num_points=20), dict(type='PackInputs')"
     dataset = dataset_of(browse, config(steps))
