@@ -137,7 +137,8 @@ def benchmark(args: argparse.Namespace, argv: list[str]) -> int:
 def main(argv: list[str] | None = None) -> None:
     argv = sys.argv[1:] if argv is None else argv
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
-    os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')  # of this process, which only waits
+    if not args.in_process:  # this process only waits for those that measure
+        os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
     from dcglr_mm.engine.interrupt import clean_interrupt
     from dcglr_mm.engine.user_errors import one_sentence_errors
 

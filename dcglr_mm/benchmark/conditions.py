@@ -14,9 +14,9 @@ _VARIABLES = ('OMP_WAIT_POLICY', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'GOMP_SPI
 
 def describe_waiting(environment: Mapping[str, str]) -> str:
     """How idle OpenMP threads wait, from the environment of the process."""
-    if 'OMP_WAIT_POLICY' not in environment and 'GOMP_SPINCOUNT' in environment:
-        return f'GOMP_SPINCOUNT {environment["GOMP_SPINCOUNT"]}'
-    return f'OMP_WAIT_POLICY {environment.get("OMP_WAIT_POLICY", "not set")}'
+    names = [name for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT') if name in environment]
+    given = ', '.join(f'{name} {environment[name]}' for name in names)
+    return given or 'OMP_WAIT_POLICY not set'
 
 
 def load_average() -> list[float] | None:

@@ -95,4 +95,7 @@ def test_the_tuned_allocator_is_set_before_the_measuring_process_starts(tmp_path
     assert 'MALLOC_TRIM_THRESHOLD_' not in plain['environment']
     assert tuned['environment']['MALLOC_TRIM_THRESHOLD_'] == str(2**30)
     assert {plain['threads'], tuned['threads']} == {1}
+    for run in (plain, tuned):  # idle threads wait as they do in the other tools
+        assert run['environment']['GOMP_SPINCOUNT'] == '50000'
+        assert 'OMP_WAIT_POLICY' not in run['environment']
     assert 'plain: ratio | tuned: ratio' in (tmp_path / 'table.md').read_text(encoding='utf-8')
