@@ -43,6 +43,23 @@ def test_logged_loss_equals_the_equations():
     assert loss.item() == pytest.approx(reference_training(views)['losses'][0], rel=1e-13)
 
 
+def test_lars_and_bfloat16_train_close_to_float32(tmp_path):
+    ends, start = [], build_model().float().state_dict()
+    for wrapper in ('OptimWrapper', 'dcglr_mm.AnyDeviceAmpOptimWrapper'):
+        views = [{'global': step['global'].float()} for step in make_views(NUM_STEPS, BATCH)]
+        model = build_model().float()
+        runner = make_runner(tmp_path / wrapper, model, views, BATCH)
+        runner.optim_wrapper.update(type=wrapper, optimizer=dict(type='dcglr_mm.LARS', lr=1e-2))
+        runner.train()
+        ends.append(model.state_dict())
+    for name, value in ends[0].items():
+        if value.is_floating_point():
+            assert ends[1][name].dtype == torch.float32
+            moved = (value - start[name]).norm()
+            assert moved > 0, name
+            assert (ends[1][name] - value).norm() < 0.35 * moved, name
+
+
 @pytest.mark.slow
 def test_two_gloo_ranks_equal_the_equations(tmp_path):
     """Gradients are shared, batch norms are each rank's own."""
