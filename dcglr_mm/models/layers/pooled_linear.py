@@ -80,12 +80,8 @@ class PooledLinear(torch.autograd.Function):
 
         count = x.new_tensor(x.shape[0] * x.shape[1], dtype=torch.float64)
         if norm.mean is None:
-            mean = signed.double() @ origin.double()
-            at_origin = mean
-            if norm.sync:
-                count, mean, squares = merge_moments(count, mean, squares, norm.group)
-            center, var = (mean - at_origin).to(x), (squares / count).to(x)
-            mean = (mean * sign).to(x)
+            count, center, mean, var = _moments(count, squares, signed, origin, norm)
+            mean = mean * sign
         else:
             center, mean, var = norm.mean * sign, norm.mean, norm.var
         rstd = (var + norm.eps).rsqrt()
@@ -164,6 +160,16 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     if need_weight:
         grad_weight *= sign[:, None]
     return grad_features, grad_weight, grad_scale, grad_shift, None, None, None
+
+
+def _moments(count: Tensor, squares: Tensor, signed: Tensor, origin: Tensor, norm: NormTerms
+             ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Count, signed mean around ``origin``, signed mean and variance, over all ranks if asked."""
+    mean = at_origin = signed.double() @ origin.double()
+    if norm.sync:
+        count, mean, squares = merge_moments(count, mean, squares, norm.group)
+    return (count, (mean - at_origin).to(signed), mean.to(signed),
+            (squares / count).to(signed))
 
 
 def _multiply(x: Tensor, weight: Tensor, low: torch.dtype | None, out: Tensor) -> None:
