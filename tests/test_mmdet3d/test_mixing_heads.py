@@ -14,7 +14,7 @@ from mmengine.structures import InstanceData
 import dcglr_mm.mmdet3d
 import dcglr_mm.mmdet3d.cpu_ops  # noqa: F401
 from dcglr_mm.engine.config_loading import load_config_with_overrides
-from dcglr_mm.models.adapters import check_head_channels
+from dcglr_mm.models.adapters import PointFeatures, check_head_channels
 from dcglr_mm.registry import MODELS as OUR_MODELS
 
 CONFIGS = Path(__file__).parents[2] / 'configs' / 'mmdet3d'
@@ -188,3 +188,17 @@ def test_a_detector_says_which_key_of_a_head_does_not_fit():
 def test_models_without_our_adapter_are_left_alone():
     check_head_channels(torch.nn.Linear(2, 2))
     check_head_channels(OUR_MODELS.build(BACKBONES['PCT']))
+
+
+@pytest.mark.parametrize('path', sorted(
+    path for path in CONFIGS.glob('*.py')
+    if not path.name.startswith('dcglr_') and 'dcglr-pretrained' not in path.name
+), ids=lambda path: path.stem)
+def test_heads_of_shipped_configs_fit_their_backbones(path):
+    model = MODELS.build(load_config_with_overrides(str(path)).model)
+    check_head_channels(model)
+    if 'right-graph' in path.stem:
+        assert model.backbone.point_channels == model.decode_head.FP_module.mlps[0].in_channels
+        assert model.backbone.graph_channels == [6, 7, 8]
+    else:
+        assert isinstance(model.backbone, PointFeatures)
