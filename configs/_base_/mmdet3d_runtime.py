@@ -11,6 +11,7 @@ default_hooks = dict(
     sampler_seed=dict(type='DistSamplerSeedHook'))
 custom_hooks = [
     dict(type='dcglr_mm.EpochSeedHook'),
+    dict(type='dcglr_mm.FiniteLossHook'),
     dict(type='mmengine.SyncBuffersHook'),  # BN statistics, where there are several ranks
 ]
 

@@ -14,7 +14,7 @@ SPLITS = ('train', 'test')
 _BASE_KEYS = ('filter_cfg', 'indices', 'lazy_init', 'max_refetch', 'metainfo', 'serialize_data')
 
 
-class _SharedState:
+class SharedState:
     """Epoch and seed as the main process announced them, seen by running worker processes."""
 
     def __init__(self) -> None:
@@ -30,8 +30,8 @@ class _SharedState:
         epoch, seed = self._values.tolist()
         return (epoch if epoch >= 0 else None), (seed if seed >= 0 else None)
 
-    def __deepcopy__(self, memo: dict) -> '_SharedState':
-        twin = _SharedState()
+    def __deepcopy__(self, memo: dict) -> 'SharedState':
+        twin = SharedState()
         twin._values.copy_(self._values)
         return twin
 
@@ -88,7 +88,7 @@ class PointCloudDataset(BaseDataset):
             raise ValueError(f'{name}: split must be one of {self.splits}, found {split!r}.')
         self.split = split
         self.seed = _check_seed(seed, f'{name}: seed')
-        self._state = _SharedState()
+        self._state = SharedState()
         self._given_classes = _check_classes(classes, name)
         # The child registry finds this package's transforms in plain Python too, where no default
         # scope is set; where one is set, it decides.

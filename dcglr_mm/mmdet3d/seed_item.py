@@ -3,7 +3,7 @@ import random
 
 import numpy as np
 
-from dcglr_mm.datasets.base import _SharedState as SharedState
+from dcglr_mm.datasets.base import SharedState
 from dcglr_mm.registry import TRANSFORMS
 
 
