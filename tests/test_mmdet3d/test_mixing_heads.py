@@ -5,10 +5,11 @@ import pytest
 
 pytest.importorskip('mmdet3d')
 
+import numpy as np
 import torch
 from mmdet3d.structures import DepthInstance3DBoxes, Det3DDataSample, PointData
 from mmengine.config import ConfigDict
-from mmengine.registry import MODELS, init_default_scope
+from mmengine.registry import MODELS, TRANSFORMS, init_default_scope
 from mmengine.structures import InstanceData
 
 import dcglr_mm.mmdet3d
@@ -202,3 +203,22 @@ def test_heads_of_shipped_configs_fit_their_backbones(path):
         assert model.backbone.graph_channels == [6, 7, 8]
     else:
         assert isinstance(model.backbone, PointFeatures)
+
+
+def test_data_to_test_on_are_drawn_alike_every_time():
+    """Nobody announces an epoch to them; an announced one overrules the seed."""
+    item, other = dict(sample_idx=3), dict(sample_idx=4)
+
+    def draw(transform, results):
+        transform(results)
+        return np.random.rand()
+
+    fixed = TRANSFORMS.build(dict(type='dcglr_mm.SeedItem', seed=0))
+    first = draw(fixed, item)
+    assert draw(fixed, other) != first and draw(fixed, item) == first
+    np.random.seed(1)
+    free = TRANSFORMS.build(dict(type='dcglr_mm.SeedItem'))
+    assert draw(free, item) != draw(free, item)
+    fixed.set_epoch(0, 5)
+    free.set_epoch(0, 5)
+    assert draw(fixed, item) == draw(free, item) != first
