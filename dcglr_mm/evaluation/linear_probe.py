@@ -9,7 +9,7 @@ from .folds import validation_fold
 from .linear_svm import check_features, transform_features
 
 #: Inverse weight decay, around the useful range of standardised features.
-PROBE_GRID = (1e-3, 1e-2, 1e-1, 1.0)
+PROBE_GRID = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 @dataclass(frozen=True)
