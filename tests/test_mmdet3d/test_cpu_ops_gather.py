@@ -34,6 +34,14 @@ def test_grouped_points():
     assert gradcheck(lambda f: ops.grouping_operation(f, index), features)
 
 
+@pytest.mark.parametrize('batch, channels, rows', [(0, 3, 5), (2, 0, 5), (2, 3, 0)])
+def test_nothing_to_group_gives_nothing_and_no_gradient(batch, channels, rows):
+    features = _features(batch, channels, 7)
+    out = ops.grouping_operation(features, torch.zeros(batch, rows, 4).int())
+    assert out.shape == (batch, channels, rows, 4)
+    assert torch.autograd.grad(out.sum(), features)[0].count_nonzero() == 0
+
+
 def test_grouping_is_not_written_for_an_index_out_of_range():
     with pytest.raises(RuntimeError, match='out of bounds'):
         ops.grouping_operation(torch.randn(1, 2, 4), torch.full((1, 3, 2), 4).int())

@@ -136,3 +136,20 @@ def test_three_nearest_with_ties_and_with_too_few_sources(num_sources, dtype):
         assert index[0, m].tolist() == rows
         expected = torch.tensor(squared, dtype=torch.float64).to(dtype).sqrt()
         torch.testing.assert_close(distance[0, m], expected)
+
+
+def test_clouds_without_centers_and_without_points_have_no_neighbors():
+    points, centers = torch.randn(1, 6, 3), torch.randn(1, 4, 3)
+    assert ops.ball_query(0, 1.0, 2, points, centers[:, :0]).shape == (1, 0, 2)
+    assert ops.ball_query(0, 1.0, 2, points[:, :0], centers).tolist() == [[[0, 0]] * 4]
+    counts = torch.tensor([2, 4]).int(), torch.tensor([0, 4]).int()
+    stacked = ops.ball_query(0, 1.0, 2, points[0], centers[0], *counts)
+    assert stacked.tolist() == [
+        [-1, 0] if (torch.cdist(center[None], points[0, 2:]) >= 1.0).all() else
+        cuda.ball(center.numpy(), points[0, 2:].numpy(), 0, 1.0, 2) for center in centers[0]]
+    assert ops.knn(2, points, centers[:, :0]).shape == (1, 2, 0)
+    assert ops.knn(2, points[:, :0], centers).tolist() == [[[0] * 4] * 2]
+    distance, index = ops.three_nn(centers, points[:, :0])
+    assert index.tolist() == [[[0] * 3] * 4] and distance.isinf().all()
+    with pytest.raises(ValueError, match='farthest points .* a cloud without points'):
+        ops.furthest_point_sample(points[:, :0], 2)

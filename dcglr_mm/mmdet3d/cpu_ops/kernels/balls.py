@@ -101,7 +101,7 @@ def _first_hits(centers: Tensor, xyz: Tensor, radius: float, inside: Callable[[T
 def _tiles(centers: Tensor, columns: Tensor, radius: float) -> Iterator[tuple[Tensor, Tensor]]:
     """Rows of centres, and rows of the points ``(3, N)`` that can lie in their balls, ascending."""
     everything = torch.arange(columns.shape[1])
-    if columns.shape[1] == 0:
+    if columns.shape[1] == 0 or len(centers) == 0:
         return
     # Far more than rounding can move a point.
     reach = 1.001 * radius + 1e-5 * float(columns.abs().nan_to_num(0, 0).amax())

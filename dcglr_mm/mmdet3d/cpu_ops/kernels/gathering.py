@@ -8,8 +8,8 @@ def gather_points_forward(features: Tensor, index: Tensor, output: Tensor, **_si
 
     ``index`` and ``output`` may have further dimensions alike.
     """
-    flat = output.view(*features.shape[:2], -1)
-    torch.gather(features, 2, _every_channel(index, features.shape[1]), out=flat)
+    rows = _every_channel(index, features.shape[1])
+    torch.gather(features, 2, rows, out=output.view(rows.shape))
 
 
 def gather_points_backward(grad_output: Tensor, index: Tensor, grad_features: Tensor,

@@ -49,6 +49,9 @@ def three_nn_forward(target: Tensor, source: Tensor, squared: Tensor, index: Ten
 def _nearest(query: Tensor, reference: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Rows and squared distances of up to ``k`` nearest points, int64 and float ``(B, M, k)``."""
     query, reference = full_precision(query), full_precision(reference)
+    if query.numel() == 0 or reference.numel() == 0:
+        return torch.empty(*query.shape[:2], 0, dtype=torch.int64), query.new_empty(
+            *query.shape[:2], 0)
     index = knn(query, reference, k)
     offset = query[:, :, None] - gather_points(reference, index)
     x, y, z = offset.square_().unbind(-1)

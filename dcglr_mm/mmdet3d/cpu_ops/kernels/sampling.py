@@ -69,6 +69,8 @@ def _sample(to_row: Callable[[int], np.ndarray], finite: bool, order: np.ndarray
 
 def _tie_order(num_points: int) -> np.ndarray:
     """Rows in the order in which they win ties, ``(N,)``; row 0 stays first."""
+    if num_points == 0:
+        raise ValueError('farthest points cannot be picked from a cloud without points')
     bits = int(math.log(num_points) / math.log(2))  # rounding and all, as the kernel's launcher
     threads = min(2**bits, _MAX_THREADS)
     rows = np.arange(num_points)
