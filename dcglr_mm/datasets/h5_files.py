@@ -59,10 +59,10 @@ def check_point_values(path: Path, key: str, values: h5py.Dataset, data: h5py.Da
     Args:
         path: The file, for the error.
         key: Name of the array, for the error.
-        values: The array, (M, P).
+        values: The array, (M, P) or (M, P, 1).
         data: The clouds, (M, P, C).
     """
-    if values.shape != data.shape[:2]:
+    if values.shape not in (data.shape[:2], (*data.shape[:2], 1)):
         raise ValueError(f'{path}: "{key}" has shape {values.shape}, expected {data.shape[:2]}, '
                          f'one for each point of "data" {data.shape}.')
     if values.dtype.kind not in 'fiu':

@@ -53,7 +53,7 @@ class PartDataset(PointCloudDataset):
                  part_counts: Mapping[str, int] | None = None, cache_dir: str | None = None,
                  **kwargs) -> None:
         counts = PART_COUNTS if part_counts is None else part_counts
-        if not counts or any(isinstance(n, bool) or not isinstance(n, int) or n < 1
+        if not isinstance(counts, Mapping) or not counts or any(isinstance(n, bool) or not isinstance(n, int) or n < 1
                              for n in counts.values()):
             raise ValueError(f'{type(self).__name__}: part_counts is {part_counts!r}; expected the '
                              'number of parts, 1 or more, of each category by its name.')
@@ -149,6 +149,9 @@ class ShapeNetPart(PartDataset):
                 raise ValueError(f'{path}: {fields[0]!r} is none of the {len(known)} categories '
                                  f'with known parts ({", ".join(known)}); name your own by '
                                  'part_counts.')
+            if fields[1] in labels:
+                raise ValueError(f'{path}: folder {fields[1]} is of {known[labels[fields[1]]]} and '
+                                 f'of {fields[0]}; expected one category a folder.')
             labels[fields[1]] = known.index(fields[0])
         return labels
 

@@ -18,7 +18,7 @@ def read_text_cloud(path: Path, columns: int = 6, delimiter: str | None = ',') -
         ValueError: A line is malformed (named by its number), or there is none.
     """
     try:
-        with open(path, encoding='utf-8') as file, warnings.catch_warnings():
+        with open(path, encoding='utf-8-sig') as file, warnings.catch_warnings():
             warnings.simplefilter('ignore', UserWarning)  # of an empty file, an error below
             lines = (line for line in file if not line.isspace())
             points = np.loadtxt(lines, np.float32, comments=None, delimiter=delimiter, ndmin=2)
@@ -58,7 +58,7 @@ def _malformed(path: Path, columns: int, delimiter: str | None,
                error: Exception | None) -> ValueError:
     """Find the first line that is not as many numbers."""
     between = 'commas' if delimiter == ',' else 'spaces'
-    with open(path, encoding='utf-8') as file:
+    with open(path, encoding='utf-8-sig') as file:
         for number, line in enumerate(file, start=1):
             if line.strip() and not _is_point(line, columns, delimiter):
                 return ValueError(f'{path}:{number}: expected {columns} numbers with {between} '

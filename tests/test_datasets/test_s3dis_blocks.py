@@ -99,6 +99,14 @@ def test_any_type_and_storage_of_labels(root, dtype, options):
     np.testing.assert_array_equal(item['pts_semantic_mask'], make_labels(1, 2)[0])
 
 
+@pytest.mark.parametrize('options', [{}, {'compression': 'lzf'}])
+def test_labels_in_a_column_of_their_own(root, options):
+    write_file(root / 'ply_data_all_2.h5', make_blocks(1, 2), make_labels(1, 2)[..., None],
+               **options)
+    item = S3DISBlocks(root, areas=[10])[0]
+    np.testing.assert_array_equal(item['pts_semantic_mask'], make_labels(1, 2)[0])
+
+
 def test_meta_information_is_what_mmdet3d_reads(root):
     info = S3DISBlocks(root, areas=[1]).metainfo
     assert info['classes'][0] == 'ceiling' and info['classes'][12] == 'clutter'

@@ -104,7 +104,7 @@ def test_own_categories(tmp_path):
     assert dataset.metainfo['part_counts'] == (2, 2)
     with pytest.raises(ValueError, match="'Pan' is none of the 16 categories .*part_counts"):
         ShapeNetPart(tmp_path)
-    for counts in ({}, dict(Cup=0, Pan=2), dict(Cup=2.5)):
+    for counts in ({}, dict(Cup=0, Pan=2), dict(Cup=2.5), [2, 2]):
         with pytest.raises(ValueError, match='part_counts is'):
             ShapeNetPart(tmp_path, part_counts=counts)
 
@@ -130,6 +130,21 @@ def test_a_malformed_line_is_named(text_root, line, message):
     path = text_root / '03001627' / 'train0000.txt'
     path.write_text(path.read_text() + line + '\n')
     with pytest.raises(ValueError, match=message):
+        ShapeNetPart(text_root)
+
+
+def test_marks_of_other_systems_in_a_shape_are_no_points(text_root):
+    path = text_root / '03001627' / 'train0000.txt'
+    path.write_bytes(b'\xef\xbb\xbf1e-1 -2.5E+00 3. 0 0 1 12.0 \t\r\n\r\n+.5 5 0 0 0 1 1.5e1\r\n')
+    item = ShapeNetPart(text_root)[0]
+    np.testing.assert_array_equal(item['points'], np.float32([[0.1, -2.5, 3], [0.5, 5, 0]]))
+    assert item['pts_semantic_mask'].tolist() == [12, 15]
+
+
+def test_a_folder_of_two_categories_is_named(text_root):
+    path = text_root / 'synsetoffset2category.txt'
+    path.write_text(path.read_text() + 'Cap 03001627\n')
+    with pytest.raises(ValueError, match='folder 03001627 is of Chair and of Cap'):
         ShapeNetPart(text_root)
 
 
