@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -99,9 +100,9 @@ def write_detection_scenes(folder: str | Path, num_train: int, num_val: int, see
                            report: Callable[[str, int, int], None] | None = None) -> None:
     """Writes ``points/*.bin`` and ``sunrgbd_infos_{train,val}.pkl`` (info version 1.1).
 
-    A smaller set is the beginning of a larger one of the same seed. An info file appears when the
-    points it names are there. There are no images: ``img_path`` names none, and no stock pipeline
-    of a point-cloud detector asks for one.
+    A smaller set is the beginning of a larger one of the same seed; a set that was written before
+    is replaced. An info file appears when the points it names are there. There are no images:
+    ``img_path`` names none, and no stock pipeline of a point-cloud detector asks for one.
 
     Args:
         folder: Made if it is missing.
@@ -112,12 +113,16 @@ def write_detection_scenes(folder: str | Path, num_train: int, num_val: int, see
         report: Called with the split, scenes done and scenes in all after each scene.
 
     Raises:
+        FileExistsError: ``folder`` holds other clouds, such as those of SUN RGB-D itself.
         ValueError: If a number is out of range.
     """
     if min(num_train, num_val) < 1:
         raise ValueError(f'each split needs at least one scene, got {num_train} and {num_val}')
     folder = Path(folder)
     (folder / 'points').mkdir(parents=True, exist_ok=True)
+    _refuse_others(folder / 'points')
+    for split in SPLITS:  # of an earlier set, whose boxes are not those of the points to come
+        _info_path(folder, split).unlink(missing_ok=True)
     for split, count in zip(SPLITS, (num_train, num_val)):
         infos = []
         for number in range(count):
@@ -129,8 +134,18 @@ def write_detection_scenes(folder: str | Path, num_train: int, num_val: int, see
                 report(split, number + 1, count)
         metainfo = {'categories': {name: i for i, name in enumerate(CLASSES)},
                     'dataset': 'sunrgbd', 'info_version': '1.1'}
-        _write(folder / f'sunrgbd_infos_{split}.pkl',
-               pickle.dumps({'metainfo': metainfo, 'data_list': infos}))
+        content = pickle.dumps({'metainfo': metainfo, 'data_list': infos})
+        _write(_info_path(folder, split), content)
+
+
+def _refuse_others(points: Path) -> None:
+    for path in sorted(points.iterdir()):
+        if not re.fullmatch(r'(train|val)_\d{6,}\.bin(\.part)?', path.name):
+            raise FileExistsError(f'{path} is no generated scene; name a folder without other data')
+
+
+def _info_path(folder: Path, split: str) -> Path:
+    return folder / f'sunrgbd_infos_{split}.pkl'
 
 
 def _sample(meshes: list[Mesh],

@@ -113,6 +113,26 @@ def test_a_smaller_set_is_the_beginning_of_a_larger_one(tmp_path):
     assert not list(tmp_path.rglob('*.part'))
 
 
+def test_an_unfinished_set_over_another_leaves_no_boxes_of_that_one(tmp_path):
+    write_detection_scenes(tmp_path, 1, 1, num_points=30)
+
+    def stop(split, done, count):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_detection_scenes(tmp_path, 1, 1, seed=1, num_points=30, report=stop)
+    assert not list(tmp_path.glob('*.pkl'))
+
+
+def test_other_data_are_not_written_over(tmp_path):
+    (tmp_path / 'points').mkdir()
+    (tmp_path / 'points/000001.bin').touch()
+    (tmp_path / 'sunrgbd_infos_train.pkl').write_bytes(b'of the real set')
+    with pytest.raises(FileExistsError, match='000001.bin is no generated scene'):
+        write_detection_scenes(tmp_path, 1, 1, num_points=30)
+    assert (tmp_path / 'sunrgbd_infos_train.pkl').read_bytes() == b'of the real set'
+
+
 @pytest.mark.parametrize('arguments, message', [
     ((0, 'test', 0), r"split must be one of \('train', 'val'\), got 'test'"),
     ((0, 'val', -1), 'must not be negative'),
