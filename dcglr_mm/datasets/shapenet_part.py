@@ -53,8 +53,8 @@ class PartDataset(PointCloudDataset):
                  part_counts: Mapping[str, int] | None = None, cache_dir: str | None = None,
                  **kwargs) -> None:
         counts = PART_COUNTS if part_counts is None else part_counts
-        if not isinstance(counts, Mapping) or not counts or any(isinstance(n, bool) or not isinstance(n, int) or n < 1
-                             for n in counts.values()):
+        if not isinstance(counts, Mapping) or not counts or any(
+                isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in counts.values()):
             raise ValueError(f'{type(self).__name__}: part_counts is {part_counts!r}; expected the '
                              'number of parts, 1 or more, of each category by its name.')
         self.part_counts = dict(counts)
@@ -77,8 +77,8 @@ class PartDataset(PointCloudDataset):
         if bad.any():
             point = int(bad.argmax())
             name = list(self.part_counts)[label]
-            raise ValueError(f'{where}: point {point} is of part {parts[point]:g}, but the parts of '
-                             f'{name} are {low} to {high - 1}.')
+            raise ValueError(f'{where}: point {point} is of part {parts[point]:g}, but the parts '
+                             f'of {name} are {low} to {high - 1}.')
 
 
 @DATASETS.register_module()
