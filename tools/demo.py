@@ -139,8 +139,7 @@ def draw(cfg, arrays: dict, rows: list, out: Path) -> None:
     import numpy as np
 
     from dcglr_mm.registry import TRANSFORMS
-    from dcglr_mm.visualization import (plot_summary, plot_training_log, read_scalars,
-                                        save_figure)
+    from dcglr_mm.visualization import plot_summary, plot_training_log, read_run, save_figure
 
     # The object stands upright and its views are cut but not turned, stretched or shifted, so that
     # one sees which part of it each of them is.
@@ -160,11 +159,7 @@ def draw(cfg, arrays: dict, rows: list, out: Path) -> None:
         note=f'{len(arrays["test_labels"])} test shapes of {len(classes)} classes, randomly '
         'rotated; linear SVM (labels a class) and kNN on frozen features')
     save_figure(figure, out / 'demo.png')
-    logs = sorted((out / 'log').glob('*/vis_data/scalars.json'))
-    scalars = [read_scalars(path) for path in logs]
-    merged = {name: tuple(np.concatenate([s[name] for s in scalars if name in s], axis=1))
-              for name in dict.fromkeys(key for s in scalars for key in s)}
-    save_figure(plot_training_log(merged), out / 'training.png')
+    save_figure(plot_training_log(read_run(out / 'log')), out / 'training.png')
 
 
 def announce(cfg, out: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .camera import Camera, lambert, nearness
+from .scene import SHADES, DrawnCloud, light, remember
 from .style import FAINT, INK, MUTED, bare_axes, new_figure
 
 if TYPE_CHECKING:
@@ -14,54 +15,70 @@ if TYPE_CHECKING:
     from matplotlib.collections import PathCollection
     from matplotlib.figure import Figure, SubFigure
 
+Color = str | np.ndarray
+
 CLOUD_COLOR = '#56657A'
 VIEW_COLORS = {'global': '#3B6FB6', 'local': '#D1495B', 'resolution': '#2A9D8F'}
 VIEW_TITLES = {'global': 'global', 'local': 'local', 'resolution': 'low resolution'}
 
 
-def draw_cloud(axes: Axes, points: np.ndarray, camera: Camera, color: str = CLOUD_COLOR,
-               size: float = 6.0, flat: bool = False) -> PathCollection:
+def draw_cloud(axes: Axes, points: np.ndarray, camera: Camera, color: Color = CLOUD_COLOR,
+               size: float = 6.0, shade: str = 'full') -> PathCollection:
     """Scatter a cloud, far points first, smaller and paler; dark where a surface turns away.
 
     Args:
         points: (N, >=3), xyz first; it is drawn where it lies, uncentred.
+        color: One colour, or RGB of each point, (N, 3) in [0, 1].
         size: Marker area of the nearest point in square points.
-        flat: One colour and size without shading, for a backdrop.
+        shade: ``'full'``; ``'soft'`` for colours that mean values; ``'none'`` for one colour and
+            size, as a backdrop. See :func:`~dcglr_mm.visualization.scene.light`.
+
+    Raises:
+        ValueError: If there is not one colour for each point, or ``shade`` is none of these.
     """
+    points = np.asarray(points, np.float64)[:, :3]
+    colors = _point_colors(color, len(points))
+    if shade not in SHADES:
+        raise ValueError(f'shade is {shade!r}; it must be one of {SHADES}')
+    remember(axes, DrawnCloud(points, colors, size, shade, camera))
     projected = camera.project(points)
-    projected = projected[np.argsort(projected[:, 2], kind='stable')]
+    order = np.argsort(projected[:, 2], kind='stable')
+    projected = projected[order]
     near = nearness(projected)
-    colors = color if flat else _shaded(color, lambert(projected), near)
-    area = size if flat else size * (0.55 + 0.45 * near)
-    return axes.scatter(projected[:, 0], projected[:, 1], s=area, c=colors, linewidths=0)
+    bright = near if shade == 'none' else lambert(projected)
+    return axes.scatter(projected[:, 0], projected[:, 1], linewidths=0,
+                        s=size if shade == 'none' else size * (0.55 + 0.45 * near),
+                        c=light(colors[order], bright, near, shade))
 
 
-def _shaded(color: str, bright: np.ndarray, near: np.ndarray) -> np.ndarray:
-    """Colours (N, 3): dark to full to pale by brightness, then mist over what is far."""
+def _point_colors(color: Color, count: int) -> np.ndarray:
     from matplotlib.colors import to_rgb
 
-    base = np.array(to_rgb(color))
-    dark, pale = 0.4 * base, 0.45 * base + 0.55
-    bright, near = bright[:, None], near[:, None]
-    lit = np.where(bright < 0.5, dark + (base - dark) * 2 * bright,
-                   base + (pale - base) * (2 * bright - 1))
-    return lit + (1 - lit) * 0.55 * (1 - near)
+    if isinstance(color, str):
+        return np.tile(to_rgb(color), (count, 1))
+    colors = np.asarray(color, np.float64)
+    if colors.shape != (count, 3):
+        raise ValueError(f'colours have shape {colors.shape}; expected one RGB for each of the '
+                         f'{count} points')
+    return colors
 
 
 def plot_clouds(clouds: Sequence[np.ndarray], titles: Sequence[str] | None = None, *,
-                colors: Sequence[str] | None = None, camera: Camera | None = None,
+                colors: Sequence[Color] | None = None, camera: Camera | None = None,
                 columns: int | None = None, panel: float = 1.7, backdrop: np.ndarray | None = None,
-                headroom: float = 0.0,
+                shade: str = 'full', headroom: float = 0.0, footroom: float = 0.0,
                 figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
     """Draw clouds side by side, all by one camera, at one scale and with one point size.
 
     Args:
         clouds: Arrays (N_i, >=3).
         titles: One line a cloud.
-        colors: One colour a cloud.
+        colors: One colour a cloud, or RGB of each of its points, (N_i, 3) in [0, 1].
         columns: Panels a row; all in one row by default.
         panel: Width of a panel in inches.
+        shade: See :func:`draw_cloud`.
         headroom: Inches to leave free at the top.
+        footroom: Inches to leave free at the foot.
         backdrop: (N, >=3) drawn faintly behind every cloud, so that a crop's place shows.
         figure: Where to draw; a new figure by default.
 
@@ -75,14 +92,14 @@ def plot_clouds(clouds: Sequence[np.ndarray], titles: Sequence[str] | None = Non
     rows = -(-len(clouds) // columns)
     if figure is None:
         figure = new_figure(panel * columns,
-                            (panel + (0.25 if titles else 0)) * rows + headroom)
+                            (panel + (0.25 if titles else 0)) * rows + headroom + footroom)
     height = figure.bbox.height / figure.dpi
     drawn = [*clouds] if backdrop is None else [*clouds, backdrop]
-    center, half = _frame(drawn, camera)
-    size = _marker_area(panel, max(map(len, drawn)))
-    grid = figure.subplots(rows, columns, squeeze=False,
-                           gridspec_kw=dict(left=0, right=1, bottom=0.01, wspace=0, hspace=0.12,
-                                            top=1 - (headroom + 0.28 * bool(titles)) / height))
+    center, half = square_frame(drawn, camera)
+    size = marker_area(panel, max(map(len, drawn)))
+    grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(
+        left=0, right=1, wspace=0, hspace=0.12, bottom=max(0.01, footroom / height),
+        top=1 - (headroom + 0.28 * bool(titles)) / height))
     for index, axes in enumerate(grid.flat):
         bare_axes(axes)
         axes.set(xlim=(center[0] - half, center[0] + half), aspect='equal',
@@ -90,8 +107,9 @@ def plot_clouds(clouds: Sequence[np.ndarray], titles: Sequence[str] | None = Non
         if index >= len(clouds):
             continue
         if backdrop is not None:
-            draw_cloud(axes, backdrop, camera, FAINT, 0.55 * size, flat=True)
-        draw_cloud(axes, clouds[index], camera, colors[index] if colors else CLOUD_COLOR, size)
+            draw_cloud(axes, backdrop, camera, FAINT, 0.55 * size, 'none')
+        draw_cloud(axes, clouds[index], camera, colors[index] if colors else CLOUD_COLOR, size,
+                   shade)
         if titles:
             axes.set_title(titles[index], fontsize=8.5, color=INK, pad=3)
     return figure
@@ -140,14 +158,14 @@ def _check(clouds: list[np.ndarray], **per_cloud: Sequence | None) -> None:
             raise ValueError(f'{len(values)} {name} for {len(clouds)} clouds; give one for each')
 
 
-def _frame(clouds: Sequence[np.ndarray], camera: Camera) -> tuple[np.ndarray, float]:
+def square_frame(clouds: Sequence[np.ndarray], camera: Camera) -> tuple[np.ndarray, float]:
     """Centre and half-width of the smallest square that shows all clouds, with a margin."""
     image = np.concatenate([camera.project(cloud)[:, :2] for cloud in clouds])
     low, high = image.min(axis=0), image.max(axis=0)
     return (low + high) / 2, max(float((high - low).max()) / 2 * 1.06, 1e-6)
 
 
-def _marker_area(panel: float, count: int) -> float:
+def marker_area(panel: float, count: int) -> float:
     """Marker area (square points) at which ``count`` points on a typical shape nearly touch."""
     diameter = 0.72 * 72 * panel / np.sqrt(count)
     return float(np.clip(diameter, 1.0, 9.0)) ** 2

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .style import MUTED, chart_axes, class_style, new_figure
+from .style import INK, LINE_STYLES, MUTED, chart_axes, class_style, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure, SubFigure
+    from matplotlib.lines import Line2D
 
 Curve = tuple[np.ndarray, np.ndarray]
 
@@ -27,6 +28,10 @@ LOG_PANELS = (
     ('learning rate', ('lr',)),
     ('lambda of the teacher', ('teacher_lambda',)),
 )
+
+# Of several runs: a scalar and its title.
+RUN_PANELS = (('loss', 'loss'), ('svm/val_accuracy', 'SVM accuracy, held-out fold of train'),
+              ('svm/test_accuracy', 'SVM accuracy, test split'))
 
 
 def read_scalars(path: str | Path) -> dict[str, Curve]:
@@ -57,6 +62,112 @@ def read_scalars(path: str | Path) -> dict[str, Curve]:
             if name not in ('step', 'iter', 'epoch') and isinstance(value, (int, float)):
                 rows.setdefault(name, []).append((float(step), float(value)))
     return {name: tuple(np.array(points).T) for name, points in rows.items()}
+
+
+def find_logs(path: str | Path) -> list[Path]:
+    """Scalar logs of a run, oldest first: a log itself, or all ``vis_data/scalars.json`` below.
+
+    MMEngine begins a folder named by the time in ``work_dir`` whenever a run is started or resumed.
+
+    Raises:
+        FileNotFoundError: There is nothing at ``path``, or no log below it.
+        ValueError: Logs lie below it in the folders of several runs.
+    """
+    path = Path(path)
+    if path.is_file():
+        return [path]
+    found = sorted(path.glob('**/vis_data/scalars.json'))
+    if not found:
+        raise FileNotFoundError(f'{path}: no such run; expected a work_dir with '
+                                '*/vis_data/scalars.json below it, or such a file')
+    runs = sorted({str(log.parents[2]) for log in found})
+    if len(runs) > 1:
+        raise ValueError(f'{path} holds the logs of {len(runs)} runs ({runs[0]}, {runs[1]}, ...); '
+                         'name each by itself')
+    return found
+
+
+def read_run(path: str | Path) -> dict[str, Curve]:
+    """Read the scalars of a run, those of its resumptions stitched to it.
+
+    A resumed run goes on from a checkpoint, often a little before the point where the earlier one
+    broke off. From its first step in a later log on, a scalar is taken from there; scalars are
+    cut one by one because MMEngine counts some in iterations and others in epochs.
+
+    Args:
+        path: See :func:`find_logs`.
+
+    Returns:
+        Name -> (steps, values), both (T,) float64, by ascending step.
+    """
+    run: dict[str, Curve] = {}
+    for log in find_logs(path):
+        for name, (steps, values) in read_scalars(log).items():
+            before = run.get(name, (np.empty(0), np.empty(0)))
+            kept = before[0] < steps.min()
+            run[name] = (np.concatenate([before[0][kept], steps]),
+                         np.concatenate([before[1][kept], values]))
+    return run
+
+
+def plot_runs(runs: Mapping[str, Mapping[str, Curve]], *,
+              panels: Sequence[tuple[str, str]] = RUN_PANELS, smooth: float = 0.9) -> Figure:
+    """Curves of several runs, one panel a scalar (the paper's Fig. 5a).
+
+    Loss curves are smoothed by :func:`moving_average`, which their title says, with the raw values
+    faint behind them; other scalars are drawn as they were logged. A panel that no run has a
+    scalar for is left out; a run that lacks a panel's scalar is not in that panel.
+
+    Args:
+        runs: Name -> what :func:`read_run` gives.
+        panels: Scalars and what to call them.
+        smooth: Weight of the past, in [0, 1).
+
+    Raises:
+        ValueError: If no run has any of the scalars.
+    """
+    filled = [(key, title, {name: run[key] for name, run in runs.items() if key in run})
+              for key, title in panels]
+    filled = [panel for panel in filled if panel[2]]
+    if not filled:
+        known = sorted({key for run in runs.values() for key in run})
+        raise ValueError(f'no run has logged any of {[key for key, _ in panels]}; they have '
+                         f'{known}')
+    width, height = 4.0 * len(filled), 2.7 + 0.18 * len(runs)
+    figure = new_figure(width, height)
+    grid = figure.subplots(1, len(filled), squeeze=False, gridspec_kw=dict(
+        left=0.5 / width, right=1 - 0.15 / width, bottom=0.48 / height,
+        top=1 - (0.35 + 0.18 * len(runs)) / height, wspace=0.24))
+    for axes, (key, title, curves) in zip(grid[0], filled):
+        weight = smooth if 'loss' in key else 0.0
+        title += f' (average, weight of the past {weight:g})' if weight else ''
+        chart_axes(axes, title, 'iteration')
+        for index, name in enumerate(runs):
+            if name in curves:
+                _draw_run(axes, *curves[name], index, weight)
+    handles = [_run_handle(index, name) for index, name in enumerate(runs)]
+    figure.legend(handles=handles, loc='upper left', frameon=False, fontsize=8, labelcolor=INK,
+                  bbox_to_anchor=(0.35 / width, 1.0), borderpad=0.3, labelspacing=0.25)
+    return figure
+
+
+def _draw_run(axes: Axes, steps: np.ndarray, values: np.ndarray, index: int,
+              weight: float) -> None:
+    color, marker = class_style(index)
+    if weight:
+        axes.plot(steps, values, color=color, linewidth=0.6, alpha=0.25)
+    few = len(steps) <= 40
+    axes.plot(steps, moving_average(values, weight), color=color, linewidth=1.5,
+              linestyle=LINE_STYLES[index % len(LINE_STYLES)], marker=marker if few else None,
+              markersize=3, zorder=2.5)
+
+
+def _run_handle(index: int, name: str) -> Line2D:
+    from matplotlib.lines import Line2D
+
+    color, _ = class_style(index)
+    return Line2D([], [], color=color, linewidth=1.5, label=name,
+                  linestyle=LINE_STYLES[index % len(LINE_STYLES)])
 
 
 def plot_curves(curves: Mapping[str, Curve], *, title: str = '', xlabel: str = 'iteration',

@@ -1,7 +1,7 @@
-"""Maps of feature space: t-SNE before and after training, with a number beside each picture."""
+"""Maps of feature space: t-SNE of one network or several, with numbers beside each picture."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,52 +17,89 @@ def tsne_map(features: np.ndarray, *, perplexity: float = 30.0, seed: int = 0) -
     """Embed (M, D) standardised features in the plane, (M, 2); equal seeds give equal maps."""
     from sklearn.manifold import TSNE
 
-    features = _standardise(features)
+    features = standardise(features)
     perplexity = min(perplexity, (len(features) - 1) / 3)
     return TSNE(init='pca', perplexity=perplexity, random_state=seed).fit_transform(features)
 
 
-def plot_tsne(features_before: np.ndarray, features_after: np.ndarray, labels: np.ndarray,
-              class_names: Sequence[str], *, titles: Sequence[str] = ('untrained', 'pre-trained'),
-              max_classes: int = 12, k: int = 10, seed: int = 0,
-              figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
-    """t-SNE maps of the same samples by two networks, side by side (the paper's Fig. 4).
+def map_purity(xy: np.ndarray, labels: np.ndarray, k: int = 10) -> float:
+    """Mean share of a map's k nearest others, by Euclidean distance, that have a sample's label.
 
-    The number under a map is measured in the features' own space, standardised, so it holds what a
-    2-D map may show wrongly. All samples take part in both. More than a dozen colours cannot be
-    told apart, so ``max_classes`` classes, evenly spaced in the class list, are coloured and the
-    rest stay grey.
+    The counterpart on a map (M, 2) of :func:`~dcglr_mm.evaluation.knn_purity`, whose cosine means
+    nothing there. Fewer than k others: all of them.
+    """
+    from scipy.spatial import cKDTree
+
+    labels = np.asarray(labels)
+    k = min(k, len(xy) - 1)
+    if k < 1:
+        raise ValueError(f'purity needs two samples or more, found {len(xy)}')
+    _, index = cKDTree(xy).query(xy, k=k + 1)
+    own = index == np.arange(len(xy))[:, None]
+    own[~own.any(axis=1), -1] = True  # among k + 1 equal places a sample may miss itself
+    return float(np.mean(labels[index[~own].reshape(-1, k)] == labels[:, None]))
+
+
+def plot_tsne(features: Mapping[str, np.ndarray], labels: np.ndarray, class_names: Sequence[str],
+              *, max_classes: int = 12, k: int = 10, perplexity: float = 30.0, seed: int = 0,
+              columns: int = 3, figure: Figure | SubFigure | None = None) -> Figure | SubFigure:
+    """t-SNE maps of the same samples by one network or several (the paper's Fig. 4).
+
+    The kNN purity under a map is the mean fraction of a sample's k nearest others that share its
+    class: first among the standardised features by cosine, which holds what a 2-D map may show
+    wrongly, then on the map by Euclidean distance. All samples take part in both. More than a dozen
+    colours cannot be told apart, so ``max_classes`` classes, evenly spaced in the class list, are
+    coloured and the rest stay grey.
 
     Args:
-        features_before: (M, D1).
-        features_after: (M, D2), same samples in the same order.
+        features: Name of a network -> (M, D), the same samples in the same order; D may differ.
         labels: (M,) indices into ``class_names``.
-        k: Neighbours of :func:`~dcglr_mm.evaluation.knn_purity` under each map.
-        seed: Of t-SNE.
+        k: Neighbours of the purity.
+        perplexity: Of t-SNE, as is ``seed``.
+        columns: Maps a row.
+
+    Raises:
+        ValueError: If there are no features, the numbers of samples differ, or a label is beyond
+            the class list.
     """
     from dcglr_mm.evaluation import knn_purity
 
     labels = np.asarray(labels)
-    if not len(features_before) == len(features_after) == len(labels):
-        raise ValueError(f'{len(features_before)} and {len(features_after)} features and '
-                         f'{len(labels)} labels; they must be the same samples')
+    _check(features, labels, class_names)
+    columns = min(columns, len(features))
+    rows = -(-len(features) // columns)
+    figure = figure or new_figure(3.6 * columns + 1.5, 4.0 * rows)
+    shown = spread_classes(np.unique(labels), max_classes)
+    right = 0.83 if columns > 1 else 0.7
+    panels = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(
+        left=0.01, right=right, bottom=0.1 / rows, top=1 - 0.08 / rows, wspace=0.04,
+        hspace=0.22)).flat
+    for axes, (title, values) in zip(panels, features.items()):
+        xy = tsne_map(values, perplexity=perplexity, seed=seed)
+        draw_embedding(axes, xy, labels, class_names, shown)
+        axes.set_title(title, fontsize=10, color=INK, pad=4)
+        axes.set_xlabel(f'kNN purity, k = {k}: features '
+                        f'{knn_purity(standardise(values), labels, k):.0%}, '
+                        f'map {map_purity(xy, labels, k):.0%}', fontsize=8.5, color=INK)
+    handles, names = figure.axes[0].get_legend_handles_labels()
+    for axes in figure.axes[len(features):]:
+        axes.set_visible(False)
+    figure.legend(handles, names, loc='center left', bbox_to_anchor=(right + 0.01, 0.52),
+                  frameon=False, fontsize=7.5, labelcolor=INK, handletextpad=0.2, borderpad=0)
+    return figure
+
+
+def _check(features: Mapping[str, np.ndarray], labels: np.ndarray,
+           class_names: Sequence[str]) -> None:
+    if not features:
+        raise ValueError('plot_tsne needs the features of one network at least')
+    for name, values in features.items():
+        if len(values) != len(labels):
+            raise ValueError(f'{name}: {len(values)} features for {len(labels)} labels; they must '
+                             'be the same samples')
     if labels.min() < 0 or labels.max() >= len(class_names):
         raise ValueError(f'labels run from {labels.min()} to {labels.max()}, but there are '
                          f'{len(class_names)} class names')
-    figure = figure or new_figure(8.6, 4.0)
-    shown = spread_classes(np.unique(labels), max_classes)
-    panels = figure.subplots(1, 2, gridspec_kw=dict(left=0.01, right=0.83, bottom=0.09, top=0.92,
-                                                    wspace=0.04))
-    for axes, features, title in zip(panels, (features_before, features_after), titles):
-        draw_embedding(axes, tsne_map(features, seed=seed), labels, class_names, shown)
-        purity = knn_purity(_standardise(features), labels, k)
-        axes.set_title(title, fontsize=10, color=INK, pad=4)
-        axes.set_xlabel(f'{purity:.0%} of the {k} nearest neighbours share the class',
-                        fontsize=8.5, color=INK)
-    handles, names = panels[-1].get_legend_handles_labels()
-    figure.legend(handles, names, loc='center left', bbox_to_anchor=(0.84, 0.52), frameon=False,
-                  fontsize=7.5, labelcolor=INK, handletextpad=0.2, borderpad=0)
-    return figure
 
 
 def spread_classes(present: np.ndarray, count: int) -> np.ndarray:
@@ -87,6 +124,7 @@ def draw_embedding(axes: Axes, xy: np.ndarray, labels: np.ndarray, class_names: 
                      label=f'{len(np.unique(labels[rest]))} more')
 
 
-def _standardise(features: np.ndarray) -> np.ndarray:
+def standardise(features: np.ndarray) -> np.ndarray:
+    """Features (M, D) as float64 with mean 0 and deviation 1 in each dimension."""
     features = np.asarray(features, np.float64)
     return (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)

@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .camera import Camera, lambert, nearness
-from .clouds import _frame, _marker_area
+from .camera import Camera
+from .clouds import draw_cloud, marker_area, square_frame
 from .style import INK, MUTED, bare_axes, new_figure
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -49,13 +48,13 @@ def plot_segmentation(points: np.ndarray, labelings: Mapping[str, np.ndarray],
     figure = new_figure(panel * len(labelings), height)
     grid = figure.subplots(1, len(labelings), squeeze=False, gridspec_kw=dict(
         left=0, right=1, wspace=0, bottom=below / height, top=1 - above / height))
-    center, half = _frame([points[shown]], camera)
-    size = 2 * _marker_area(panel, int(shown.sum()))
+    center, half = square_frame([points[shown]], camera)
+    size = 2 * marker_area(panel, int(shown.sum()))
     for axes, (name, labels) in zip(grid[0], labelings.items()):
         bare_axes(axes)
         axes.set(xlim=(center[0] - half, center[0] + half), aspect='equal',
                  ylim=(center[1] - half, center[1] + half))
-        _draw_labels(axes, points[shown], colors[labels[shown]], camera, size)
+        draw_cloud(axes, points[shown], camera, colors[labels[shown]], size, 'soft')
         axes.set_title(name, fontsize=9, color=INK, pad=3)
     present = np.unique(np.concatenate([labels[shown] for labels in labelings.values()]))
     _legend(figure, [(classes[label], colors[label]) for label in present])
@@ -64,18 +63,6 @@ def plot_segmentation(points: np.ndarray, labelings: Mapping[str, np.ndarray],
     if note:
         figure.text(0.988, 0.012, note, fontsize=7, color=MUTED, ha='right')
     return figure
-
-
-def _draw_labels(axes: Axes, points: np.ndarray, colors: np.ndarray, camera: Camera,
-                 size: float) -> None:
-    """Scatter points in their colours, far ones first and paler, darker where a surface turns."""
-    projected = camera.project(points)
-    order = np.argsort(projected[:, 2], kind='stable')
-    projected, colors = projected[order], colors[order]
-    light = 0.65 + 0.35 * lambert(projected)[:, None]
-    mist = 0.35 * (1 - nearness(projected)[:, None])
-    lit = colors * light
-    axes.scatter(projected[:, 0], projected[:, 1], s=size, c=lit + (1 - lit) * mist, linewidths=0)
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, np.ndarray]]) -> None:

@@ -70,7 +70,8 @@ def plot_summary(points: np.ndarray, views: Mapping[str, np.ndarray], name: str,
     plot_crops(views, points, name=name, max_views=3, camera=camera, backdrop=backdrop,
                panel=12.4 / shown, headroom=0.34, figure=top)
     left, right = bottom.subfigures(1, 2, width_ratios=(2.5, 1), wspace=0)
-    plot_tsne(features_before, features_after, labels, class_names, figure=left)
+    plot_tsne({'untrained': features_before, 'pre-trained': features_after}, labels, class_names,
+              figure=left)
     axes = right.add_axes((0.14, 0.14, 0.82, 0.68))
     draw_scores(axes, scores_before, scores_after)
     if title:

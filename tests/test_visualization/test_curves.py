@@ -3,7 +3,8 @@ import json
 import numpy as np
 import pytest
 
-from dcglr_mm.visualization import plot_curves, plot_training_log, read_scalars
+from dcglr_mm.visualization import (plot_curves, plot_runs, plot_training_log, read_run,
+                                    read_scalars)
 from dcglr_mm.visualization.curves import moving_average
 
 
@@ -85,3 +86,61 @@ def test_training_log_has_a_panel_for_what_is_there():
 def test_a_log_without_known_scalars_is_refused():
     with pytest.raises(ValueError, match=r"it has \['time'\]"):
         plot_training_log({'time': (np.arange(2), np.arange(2))})
+
+
+def start(work_dir, time, *records):
+    folder = work_dir / time / 'vis_data'
+    folder.mkdir(parents=True)
+    return write(folder / 'scalars.json', *records)
+
+
+def test_a_resumed_run_replaces_what_it_does_again(tmp_path):
+    start(tmp_path, '20260102_000000', {'loss': 9.0, 'step': 30}, {'loss': 8.0, 'step': 40},
+          {'miou': 0.6, 'step': 2})
+    start(tmp_path, '20260101_000000', {'loss': 3.0, 'step': 10}, {'loss': 2.0, 'step': 20},
+          {'loss': 1.0, 'step': 30}, {'loss': 0.5, 'step': 35}, {'miou': 0.5, 'step': 1},
+          {'lr': 0.1, 'step': 35})
+    (tmp_path / '20260103_000000' / 'vis_data').mkdir(parents=True)
+    (tmp_path / '20260103_000000' / 'vis_data' / 'scalars.json').write_text('')  # died at once
+    run = read_run(tmp_path)
+    np.testing.assert_array_equal(run['loss'], [[10, 20, 30, 40], [3, 2, 9, 8]])
+    np.testing.assert_array_equal(run['miou'], [[1, 2], [0.5, 0.6]])  # counted in epochs
+    np.testing.assert_array_equal(run['lr'], [[35], [0.1]])
+
+
+def test_a_run_is_also_named_by_its_log_or_one_start(tmp_path):
+    log = start(tmp_path / 'run', '20260101_000000', {'loss': 3.0, 'step': 10})
+    for path in (log, log.parents[1], tmp_path / 'run'):
+        np.testing.assert_array_equal(read_run(path)['loss'], [[10], [3]])
+
+
+def test_a_folder_of_several_runs_or_none_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match='no such run'):
+        read_run(tmp_path)
+    for name in 'ab':
+        start(tmp_path / name, '20260101_000000', {'loss': 3.0, 'step': 10})
+    with pytest.raises(ValueError, match='holds the logs of 2 runs'):
+        read_run(tmp_path)
+
+
+def test_runs_share_a_panel_for_each_scalar_and_keep_their_colour():
+    x = np.arange(60.)
+    runs = {'DCGLR': {'loss': (x, np.cos(x)), 'svm/test_accuracy': (x[:3], x[:3] / 9)},
+            'STRL': {'loss': (x, 2 + np.cos(x))}, 'third': {'svm/test_accuracy': (x[:2], x[:2])}}
+    figure = plot_runs(runs, smooth=0.5)
+    loss, score = figure.axes
+    assert loss.get_title(loc='left') == 'loss (average, weight of the past 0.5)'
+    raw, smooth = loss.get_lines()[2:]
+    np.testing.assert_array_equal(raw.get_ydata(), runs['STRL']['loss'][1])
+    np.testing.assert_allclose(smooth.get_ydata(), moving_average(runs['STRL']['loss'][1], 0.5))
+    np.testing.assert_array_equal(score.get_lines()[0].get_ydata(), x[:3] / 9)
+    legend, = figure.legends
+    colors = {h.get_label(): h.get_color() for h in legend.legend_handles}
+    assert [*colors] == ['DCGLR', 'STRL', 'third']
+    assert smooth.get_color() == colors['STRL']
+    assert score.get_lines()[1].get_color() == colors['third']
+
+
+def test_runs_without_the_scalars_say_what_they_have():
+    with pytest.raises(ValueError, match=r"they have \['lr'\]"):
+        plot_runs({'a': {'lr': (np.arange(2), np.arange(2))}})
