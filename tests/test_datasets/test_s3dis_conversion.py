@@ -194,6 +194,15 @@ def test_an_empty_folder_or_a_link_to_one_may_stand_where_the_output_goes(tmp_pa
     assert (tmp_path / 'link').is_symlink()
 
 
+@pytest.mark.parametrize('content', [b'[1, 2]', b'\xff\x00', b'{'])
+def test_a_summary_that_is_not_ours_is_other_data(tmp_path, content):
+    (tmp_path / 'out').mkdir()
+    (tmp_path / 'out/conversion.json').write_bytes(content)
+    with pytest.raises(FileExistsError, match='holds other data; remove it'):
+        convert_rooms(FewRooms(), BLOCKS, tmp_path / 'out')
+    assert files(tmp_path / 'out') == {'conversion.json': content}
+
+
 @pytest.mark.slow
 def test_several_processes_write_the_same_files(tmp_path):
     source = SyntheticRooms(1, density=40.0, areas=[1, 2, 3])
@@ -242,3 +251,9 @@ def test_label_weights_by_hand():
 def test_wrong_block_settings_are_named(key, value):
     with pytest.raises(ValueError, match=f'^{key} must be'):
         BlockFormat(**{key: value})
+
+
+@pytest.mark.parametrize('value', [0, -4096])
+def test_wrong_room_settings_are_named_before_a_room_is_read(value):
+    with pytest.raises(ValueError, match=f'^num_points must be 1 or more, found {value}'):
+        RoomFolderFormat(value)

@@ -206,9 +206,10 @@ def _json(value: Any) -> bytes:
 
 def _read_json(path: Path) -> dict[str, Any] | None:
     try:
-        return json.loads(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError):
+        value = json.loads(path.read_bytes())
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # of JSON, or of bytes no text
         return None
+    return value if isinstance(value, dict) else None
 
 
 def _digest(value: Any) -> str:

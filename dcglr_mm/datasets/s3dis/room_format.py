@@ -32,6 +32,10 @@ class RoomFolderFormat:
 
     num_points: int = 4096
 
+    def __post_init__(self) -> None:
+        if self.num_points < 1:
+            raise ValueError(f'num_points must be 1 or more, found {self.num_points}')
+
     @property
     def identity(self) -> dict[str, Any]:
         return {'format': 'rooms 1'} | asdict(self)
