@@ -55,6 +55,7 @@ setup(
     ],
     python_requires='>=3.10,<3.13',
     packages=find_packages(include=['dcglr_mm', 'dcglr_mm.*']),
+    package_data={'dcglr_mm.visualization': ['viewer.html']},
     cmdclass={'build_py': BuildWithConfigs},
     install_requires=core,
     extras_require={'mmdet3d': mmdet3d, 'dev': dev, 'all': mmdet3d + dev},

@@ -2,12 +2,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .camera import Camera, lambert, nearness
-from .scene import SHADES, DrawnCloud, light, remember
+from .scene import SHADES, DrawnCloud, clouds_of, light, remember
 from .style import FAINT, INK, MUTED, bare_axes, new_figure
 
 if TYPE_CHECKING:
@@ -40,15 +41,42 @@ def draw_cloud(axes: Axes, points: np.ndarray, camera: Camera, color: Color = CL
     colors = _point_colors(color, len(points))
     if shade not in SHADES:
         raise ValueError(f'shade is {shade!r}; it must be one of {SHADES}')
-    remember(axes, DrawnCloud(points, colors, size, shade, camera))
+    cloud = DrawnCloud(points, colors, size, shade, camera)
+    remember(axes, cloud)
+    return _scatter(axes, cloud, camera)
+
+
+def redraw_clouds(figure: Figure, turn: float) -> None:
+    """Draw all clouds of a figure anew by cameras ``turn`` degrees further round than their own.
+
+    The cameras turn about the vertical line through the middle of the panel's first frame.
+    """
+    for axes in figure.axes:
+        clouds = clouds_of(axes)
+        if not clouds:
+            continue
+        for artist in list(axes.collections):
+            artist.remove()
+        for cloud in clouds:
+            moved = replace(cloud.camera, azimuth=cloud.camera.azimuth + turn)
+            everything = np.concatenate([each.points for each in clouds])
+            middle = (everything.min(axis=0) + everything.max(axis=0)) / 2
+            shift = cloud.camera.rotation()[:2] @ middle - moved.rotation()[:2] @ middle
+            _scatter(axes, cloud, moved, shift)
+
+
+def _scatter(axes: Axes, cloud: DrawnCloud, camera: Camera,
+             shift: np.ndarray | float = 0.0) -> PathCollection:
+    """Draw a cloud, its image moved by ``shift`` (2,)."""
+    points, shade, size = cloud.points, cloud.shade, cloud.size
     projected = camera.project(points)
     order = np.argsort(projected[:, 2], kind='stable')
     projected = projected[order]
     near = nearness(projected)
     bright = near if shade == 'none' else lambert(projected)
-    return axes.scatter(projected[:, 0], projected[:, 1], linewidths=0,
+    return axes.scatter(*(projected[:, :2] + shift).T, linewidths=0,
                         s=size if shade == 'none' else size * (0.55 + 0.45 * near),
-                        c=light(colors[order], bright, near, shade))
+                        c=light(cloud.colors[order], bright, near, shade))
 
 
 def _point_colors(color: Color, count: int) -> np.ndarray:

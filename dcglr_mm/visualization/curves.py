@@ -111,7 +111,7 @@ def read_run(path: str | Path) -> dict[str, Curve]:
 
 
 def plot_runs(runs: Mapping[str, Mapping[str, Curve]], *,
-              panels: Sequence[tuple[str, str]] = RUN_PANELS, smooth: float = 0.9) -> Figure:
+              panels: Sequence[tuple[str, str]] = RUN_PANELS, smooth: float = 0.6) -> Figure:
     """Curves of several runs, one panel a scalar (the paper's Fig. 5a).
 
     Loss curves are smoothed by :func:`moving_average`, which their title says, with the raw values
@@ -155,7 +155,7 @@ def _draw_run(axes: Axes, steps: np.ndarray, values: np.ndarray, index: int,
               weight: float) -> None:
     color, marker = class_style(index)
     if weight:
-        axes.plot(steps, values, color=color, linewidth=0.6, alpha=0.25)
+        axes.plot(steps, values, color=color, linewidth=0.7, alpha=0.3)
     few = len(steps) <= 40
     axes.plot(steps, moving_average(values, weight), color=color, linewidth=1.5,
               linestyle=LINE_STYLES[index % len(LINE_STYLES)], marker=marker if few else None,

@@ -1,4 +1,4 @@
-"""Pictures of labelled rooms: truth and predictions side by side."""
+"""Pictures of labelled rooms and shapes: truth and predictions side by side."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .camera import Camera
-from .clouds import draw_cloud, marker_area, square_frame
-from .style import INK, MUTED, bare_axes, new_figure
+from .clouds import draw_cloud, marker_area, plot_clouds, square_frame
+from .style import FAINT, INK, MUTED, PALETTE, bare_axes, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+ERROR_COLOR = '#B3202E'
 
 
 def plot_segmentation(points: np.ndarray, labelings: Mapping[str, np.ndarray],
                       classes: Sequence[str], palette: Sequence[Sequence[int]], *,
                       hide: Sequence[str] = ('ceiling', ), camera: Camera | None = None,
-                      panel: float = 3.2, title: str = '', note: str = '') -> Figure:
+                      panel: float = 3.2, errors: bool = False, title: str = '',
+                      note: str = '') -> Figure:
     """Draw one cloud once for each labeling, coloured by class, by one camera.
 
     Args:
@@ -29,6 +32,8 @@ def plot_segmentation(points: np.ndarray, labelings: Mapping[str, np.ndarray],
             into the room.
         camera: Defaults to a view from above a corner.
         panel: Width of a panel in inches.
+        errors: Draw after each prediction where it is wrong, for those who cannot tell the
+            palette's colours apart.
         title: A line above.
         note: A small line at the foot.
 
@@ -45,16 +50,22 @@ def plot_segmentation(points: np.ndarray, labelings: Mapping[str, np.ndarray],
     colors = np.asarray(palette, np.float64)[:len(classes)] / 255
     below, above = 0.5, 0.3 + 0.3 * bool(title)  # inches: the legend, the titles
     height = panel + below + above
-    figure = new_figure(panel * len(labelings), height)
-    grid = figure.subplots(1, len(labelings), squeeze=False, gridspec_kw=dict(
+    shown_points = points[shown]
+    panels = []
+    for name, labels in labelings.items():
+        panels.append((name, colors[labels[shown]]))
+        if errors and labels is not truth:
+            panels.append(_error_panel((labels != truth)[shown]))
+    figure = new_figure(panel * len(panels), height)
+    grid = figure.subplots(1, len(panels), squeeze=False, gridspec_kw=dict(
         left=0, right=1, wspace=0, bottom=below / height, top=1 - above / height))
-    center, half = square_frame([points[shown]], camera)
+    center, half = square_frame([shown_points], camera)
     size = 2 * marker_area(panel, int(shown.sum()))
-    for axes, (name, labels) in zip(grid[0], labelings.items()):
+    for axes, (name, rgb) in zip(grid[0], panels):
         bare_axes(axes)
         axes.set(xlim=(center[0] - half, center[0] + half), aspect='equal',
                  ylim=(center[1] - half, center[1] + half))
-        draw_cloud(axes, points[shown], camera, colors[labels[shown]], size, 'soft')
+        draw_cloud(axes, shown_points, camera, rgb, size, 'soft')
         axes.set_title(name, fontsize=9, color=INK, pad=3)
     present = np.unique(np.concatenate([labels[shown] for labels in labelings.values()]))
     _legend(figure, [(classes[label], colors[label]) for label in present])
@@ -63,6 +74,50 @@ def plot_segmentation(points: np.ndarray, labelings: Mapping[str, np.ndarray],
     if note:
         figure.text(0.988, 0.012, note, fontsize=7, color=MUTED, ha='right')
     return figure
+
+
+def plot_parts(clouds: Sequence[np.ndarray], truths: Sequence[np.ndarray],
+               predictions: Sequence[np.ndarray], names: Sequence[str], *,
+               camera: Camera | None = None, panel: float = 1.9) -> Figure:
+    """Draw shapes in the colours of their parts, one a row: truth, prediction, what is wrong.
+
+    Args:
+        clouds: Arrays (N_i, >=3).
+        truths: For each (N_i,) parts of its category, from 0.
+        predictions: The same.
+        names: Of the categories.
+
+    Raises:
+        ValueError: If the numbers of shapes or points do not match.
+    """
+    sizes = [[len(part) for part in parts] for parts in (clouds, truths, predictions)]
+    if not sizes[0] == sizes[1] == sizes[2] or len(names) != len(clouds):
+        raise ValueError(f'{len(names)} names and clouds, truths and predictions of {sizes[0]}, '
+                         f'{sizes[1]} and {sizes[2]} points')
+    panels, titles, colors = [], [], []
+    for cloud, truth, prediction, name in zip(clouds, truths, predictions, names):
+        wrong = np.asarray(truth) != prediction
+        panels += [cloud] * 3
+        titles += [f'{name}, truth', f'prediction, {100 * (1 - wrong.mean()):.0f} % right',
+                   f'{wrong.sum()} points wrong']
+        colors += [_part_colors(truth), _part_colors(prediction), _error_panel(wrong)[1]]
+    return plot_clouds(panels, titles, colors=colors, camera=camera, columns=3, panel=panel,
+                       shade='soft')
+
+
+def _part_colors(parts: np.ndarray) -> np.ndarray:
+    from matplotlib.colors import to_rgb
+
+    colors = np.array([to_rgb(color) for color in PALETTE])
+    return colors[np.asarray(parts) % len(colors)]
+
+
+def _error_panel(wrong: np.ndarray) -> tuple[str, np.ndarray]:
+    """Title and colours (N, 3): what is wrong is dark red, the rest pale."""
+    from matplotlib.colors import to_rgb
+
+    colors = np.array([to_rgb(FAINT), to_rgb(ERROR_COLOR)])
+    return f'wrong: {100 * wrong.mean():.0f} % of what is shown', colors[wrong.astype(int)]
 
 
 def _legend(figure: Figure, entries: Sequence[tuple[str, np.ndarray]]) -> None:

@@ -6,7 +6,6 @@ imported when the first figure is made: registries import this package in every 
 """
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,19 +84,3 @@ def chart_axes(axes: Axes, title: str = '', xlabel: str = '', ylabel: str = '') 
     axes.set_title(title, fontsize=9, color=INK, loc='left')
     axes.set_xlabel(xlabel, fontsize=8, color=MUTED)
     axes.set_ylabel(ylabel, fontsize=8, color=MUTED)
-
-
-def save_figure(figure: Figure, path: str | Path) -> Path:
-    """Write ``figure`` in the format that the file's ending names (PNG, PDF, SVG, ...).
-
-    Raises:
-        ValueError: If matplotlib has no writer for the ending.
-    """
-    path = Path(path)
-    known = figure.canvas.get_supported_filetypes()
-    if path.suffix.lstrip('.').lower() not in known:
-        raise ValueError(f'cannot write a figure as {path.name!r}: the ending must be one of '
-                         f'{", ".join(sorted(known))}')
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path)
-    return path
