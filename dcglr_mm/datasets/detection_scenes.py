@@ -218,5 +218,11 @@ def _bounds(row: np.ndarray, depth2img: np.ndarray) -> list[float]:
 def _write(path: Path, content: bytes) -> None:
     """Writes a file whole or not at all."""
     part = path.with_name(f'{path.name}.part')
-    part.write_bytes(content)
-    os.replace(part, path)
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        if error.filename is None:
+            error.filename = str(path)  # a full disk does not say which file did not fit
+        raise

@@ -12,6 +12,7 @@ from dcglr_mm.datasets.s3dis import (
     DETECTION_CLASSES, BlockFormat, RawFormat, RawRooms, Room, RoomFolderFormat, convert_rooms,
     room_to_blocks)
 from dcglr_mm.datasets.s3dis.room_format import label_weights, scene_indices
+from dcglr_mm.datasets.s3dis.whole_path import whole_path
 
 BLOCKS = BlockFormat(stride=1.0, num_points=16, min_points=20, blocks_per_file=7, seed=3)
 
@@ -194,6 +195,14 @@ def test_an_empty_folder_or_a_link_to_one_may_stand_where_the_output_goes(tmp_pa
     assert (tmp_path / 'link').is_symlink()
 
 
+def test_a_file_that_does_not_fit_is_named_and_leaves_nothing(tmp_path):
+    with pytest.raises(OSError, match='room.npy cannot be written whole, is the disk full'):
+        with whole_path(tmp_path / 'room.npy') as path:
+            path.write_bytes(b'half')
+            raise OSError('8 requested and 4 written')  # what NumPy says of a full disk
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize('content', [b'[1, 2]', b'\xff\x00', b'{'])
 def test_a_summary_that_is_not_ours_is_other_data(tmp_path, content):
     (tmp_path / 'out').mkdir()
@@ -247,7 +256,8 @@ def test_label_weights_by_hand():
 
 
 @pytest.mark.parametrize('key, value', [('stride', 0.0), ('stride', 1.5), ('num_points', 0),
-                                        ('min_points', 0), ('blocks_per_file', 0), ('seed', -1)])
+                                        ('block_size', float('inf')), ('min_points', 0),
+                                        ('blocks_per_file', 0), ('seed', -1)])
 def test_wrong_block_settings_are_named(key, value):
     with pytest.raises(ValueError, match=f'^{key} must be'):
         BlockFormat(**{key: value})

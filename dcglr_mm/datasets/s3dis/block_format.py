@@ -47,6 +47,8 @@ class BlockFormat:
         for key in ('num_points', 'min_points', 'blocks_per_file'):
             if getattr(self, key) < 1:
                 raise ValueError(f'{key} must be 1 or more, found {getattr(self, key)}')
+        if not np.isfinite(self.block_size):
+            raise ValueError(f'block_size must be finite, found {self.block_size}')
         if not 0 < self.stride <= self.block_size:
             raise ValueError(f'stride must be above 0 and at most the block size '
                              f'{self.block_size}, or points are lost, found {self.stride}')
