@@ -45,7 +45,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--untrained', action='store_true', help='score the untrained network too')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0, 1, 2], metavar='SEED',
                         help='of the untrained network (default: 0 1 2)')
-    parser.add_argument('--network', default='teacher', help='teacher (default) or student')
+    parser.add_argument('--network', help="teacher or student (default: the LinearSVMHook's)")
     parser.add_argument('--groups', metavar='CSV', help='table with the columns split, h5_row and '
                         "group: the probe's fold of train does not cut groups")
     parser.add_argument('--batch-size', type=int, default=32)

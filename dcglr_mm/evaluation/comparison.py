@@ -10,6 +10,7 @@ from mmengine.registry import DefaultScope
 from mmengine.runner import set_random_seed
 from torch import nn
 
+from dcglr_mm.models.pretrained import forget_pretrained
 from dcglr_mm.registry import MODELS
 
 from .bn_calibration import tracked_batch_norms
@@ -32,19 +33,34 @@ def find_svm_hook(cfg: Config) -> dict:
     Raises:
         ValueError: There is none, or it has no test data set.
     """
-    for hook in cfg.get('custom_hooks') or []:
-        if str(hook.get('type', '')).rpartition('.')[-1] == 'LinearSVMHook':
-            if hook.get('test_dataset') is None:
-                raise ValueError('the LinearSVMHook of the config has no test_dataset to score on')
-            return hook
-    raise ValueError('the config has no LinearSVMHook in custom_hooks, whose train_dataset and '
-                     'test_dataset say what to score on')
+    hook = _svm_hook(cfg)
+    if hook is None:
+        raise ValueError('the config has no LinearSVMHook in custom_hooks, whose train_dataset and '
+                         'test_dataset say what to score on')
+    if hook.get('test_dataset') is None:
+        raise ValueError('the LinearSVMHook of the config has no test_dataset to score on')
+    return hook
+
+
+def scored_network(cfg: Config) -> str:
+    """Return the network that the LinearSVMHook of a config scores; the teacher without one."""
+    return (_svm_hook(cfg) or {}).get('network', 'teacher')
+
+
+def _svm_hook(cfg: Config) -> dict | None:
+    return next((hook for hook in cfg.get('custom_hooks') or []
+                 if str(hook.get('type', '')).rpartition('.')[-1] == 'LinearSVMHook'), None)
 
 
 def build_network(cfg: Config, seed: int = 0) -> nn.Module:
-    """Build and initialise the model of a config with a seed of its own."""
+    """Build and initialise the model of a config with a seed of its own.
+
+    Weights that a config of fine-tuning begins with are not read: the network is to be scored
+    untrained or with a checkpoint's weights.
+    """
     set_random_seed(seed)
     model = MODELS.build(copy.deepcopy(cfg.model))
+    forget_pretrained(model)
     if hasattr(model, 'init_weights'):
         model.init_weights()
     return model
@@ -125,7 +141,7 @@ def compare(
         raise ValueError('nothing to score: neither a checkpoint nor a seed of the untrained '
                          'network was given')
     hook = find_svm_hook(cfg)
-    network = network or hook.get('network', 'teacher')
+    network = network or scored_network(cfg)
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'dcglr_mm')):
         networks = _score_all(
             cfg, hook, checkpoints, merge, untrained_seeds, log, network=network,

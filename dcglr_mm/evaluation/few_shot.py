@@ -56,7 +56,8 @@ def draw_episode(labels: np.ndarray, ways: int, shots: int, queries: int,
         rng: What to draw from.
 
     Raises:
-        ValueError: A number is below 1, or fewer classes than ``ways`` are large enough.
+        ValueError: ``ways`` is below 2, another number below 1, or fewer classes than ``ways`` are
+            large enough.
     """
     for name, value, least in (('ways', ways, 2), ('shots', shots, 1), ('queries', queries, 1)):
         if value < least:

@@ -11,7 +11,7 @@ from mmengine.registry import DefaultScope
 
 from .bn_calibration import calibrate_batch_norm, preserved_batch_norm
 from .collective import run_on_main
-from .comparison import Candidate, candidates, find_svm_hook
+from .comparison import Candidate, candidates, find_svm_hook, scored_network
 from .datasets import build_in_test_mode
 from .features import extract_features
 from .few_shot import few_shot_svm
@@ -50,7 +50,7 @@ def probe(
     seed: int = 0,
     merge: str | None = None,
     untrained_seeds: Sequence[int] = (),
-    network: str = 'teacher',
+    network: str | None = None,
     groups: str | None = None,
     loader: dict | None = None,
     device: str | None = None,
@@ -66,7 +66,8 @@ def probe(
         seed (int): Seed of rotations, episodes and fold.
         merge (str, optional): Name of the one row that all checkpoints together make.
         untrained_seeds (sequence): Seeds of untrained networks.
-        network (str): ``'teacher'`` or ``'student'``.
+        network (str, optional): ``'teacher'`` or ``'student'``. Default: that of the config's
+            LinearSVMHook, else the teacher; a model with one backbone has no choice.
         groups (str, optional): Table of groups that the probe's fold of train does not cut.
         loader (dict, optional): ``batch_size``, ``num_workers``.
         device (str, optional): Default: a GPU if there is one.
@@ -84,6 +85,7 @@ def probe(
         raise ValueError('nothing to score: neither a checkpoint nor a seed of the untrained '
                          'network was given')
     networks: dict[str, dict] = {}
+    network = network or scored_network(cfg)
     loader = dict(network=network, **(loader or {}))
     with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'dcglr_mm')):
         splits = [build_in_test_mode(part) for part in labelled_splits(cfg)]
