@@ -1,5 +1,6 @@
 """Cut a train split into folds, by class and, where shapes come in families, by group."""
 import csv
+import io
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,18 +99,21 @@ def read_groups(path: str | Path, num_samples: int, split: str = 'train') -> np.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: A column is missing, or the rows of the split are not 0 ... num_samples - 1.
+        ValueError: The file is not text, a column is missing, a sample has no group, or the rows of the split are not 0 ... num_samples - 1.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f'the table of groups {path} does not exist')
-    with path.open(newline='', encoding='utf-8') as file:
-        reader = csv.DictReader(file)
-        missing = {'split', 'h5_row', 'group'} - set(reader.fieldnames or [])
-        if missing:
-            raise ValueError(f'{path}: expected the columns split, h5_row and group, missing '
-                             f'{sorted(missing)}')
-        rows = [(row['h5_row'], row['group']) for row in reader if row['split'] == split]
+    try:
+        table = path.read_text(encoding='utf-8-sig')  # spreadsheets put a byte order mark first
+    except UnicodeDecodeError as error:
+        raise ValueError(f'{path} is not a text file in UTF-8: {error}') from None
+    reader = csv.DictReader(io.StringIO(table, newline=''), restval='')
+    missing = {'split', 'h5_row', 'group'} - set(reader.fieldnames or [])
+    if missing:
+        raise ValueError(f'{path}: expected the columns split, h5_row and group, missing '
+                         f'{sorted(missing)}')
+    rows = [(row['h5_row'], row['group']) for row in reader if row['split'] == split]
     try:
         groups = {int(position): group for position, group in rows}
     except ValueError as error:
@@ -118,4 +122,6 @@ def read_groups(path: str | Path, num_samples: int, split: str = 'train') -> np.
         raise ValueError(f'{path}: the {len(rows)} rows of split {split!r} do not number the '
                          f'{num_samples} samples of the data set from 0 once each')
     names = [groups[position] for position in range(num_samples)]
+    if '' in names:
+        raise ValueError(f'{path}: row {names.index("")} of split {split!r} has no group')
     return np.unique(names, return_inverse=True)[1].astype(np.int64)

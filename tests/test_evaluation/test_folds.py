@@ -92,17 +92,27 @@ def test_groups_are_read_in_the_order_of_the_samples(tmp_path):
     table = write(tmp_path / 'g.csv', 'train,2,b', 'test,0,a', 'train,0,a', 'train,1,"b, c"')
     assert read_groups(table, 3).tolist() == [0, 2, 1]
     assert read_groups(table, 1, split='test').tolist() == [0]
+    table.write_bytes(b'\xef\xbb\xbf' + table.read_bytes())  # as spreadsheets save it
+    assert read_groups(table, 3).tolist() == [0, 2, 1]
 
 
 @pytest.mark.parametrize('rows, message', [
     (['train,0,a', 'train,0,b'], 'do not number the 2 samples'),
     (['train,0,a', 'train,2,b'], 'do not number the 2 samples'),
     (['train,0,a'], 'the 1 rows of split'),
+    (['train', 'train,1,a'], "h5_row has to be an integer: .*''"),
+    (['train,0,a', 'train,1'], "row 1 of split 'train' has no group"),
     (['train,zero,a', 'train,1,a'], "h5_row has to be an integer: .*'zero'"),
 ])
 def test_tables_that_do_not_fit_are_refused(tmp_path, rows, message):
     with pytest.raises(ValueError, match=message):
         read_groups(write(tmp_path / 'g.csv', *rows), 2)
+
+
+def test_a_table_that_is_no_text_is_refused(tmp_path):
+    (tmp_path / 'g.csv').write_bytes(b'\x89PNG\xff')
+    with pytest.raises(ValueError, match='g.csv is not a text file in UTF-8'):
+        read_groups(tmp_path / 'g.csv', 2)
 
 
 def test_absent_table_and_column_are_named(tmp_path):
