@@ -1,12 +1,13 @@
 """Runs that are refused because of their labels, and those that have diverged."""
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from mmengine.dataset import ConcatDataset, RepeatDataset
 from torch import nn
 
-from dcglr_mm.datasets import StratifiedSubset, SyntheticShapes
+from dcglr_mm.datasets import PointFolder, StratifiedSubset, SyntheticShapes
 from dcglr_mm.engine.class_names import check_same_classes, classes_in_meta, read_class_names
 from dcglr_mm.engine.hooks import FiniteLossHook, LabelCheckHook
 
@@ -47,11 +48,21 @@ def test_what_fits_together_passes(train, val):
 
 @pytest.mark.parametrize('train, val, shared', [
     (shapes(), part('val'), 4), (part('train'), part('val', seed=1), None),
+    (StratifiedSubset(part('train', seed=1), label_fraction=0.5), shapes(), 4),
     (shapes(), shapes(), 12), (shapes(indices=[0, 1]), shapes(indices=[0, 1]), 2),
     (ConcatDataset([shapes(), shapes('test')]), ConcatDataset([shapes(), shapes('test')]), 24)])
 def test_validating_on_what_is_trained_on_is_refused(train, val, shared):
     with pytest.raises(ValueError, match=f'{shared or "[1-4]"} of the .* validation clouds are '
                                          'trained on too'):
+        LabelCheckHook().before_train(runner(train, val))
+
+
+def test_a_folder_is_the_same_under_another_spelling(tmp_path):
+    for name in NAMES:
+        (tmp_path / name).mkdir()
+        np.savetxt(tmp_path / name / 'one.xyz', np.eye(3))
+    train, val = (PointFolder(str(root)) for root in (tmp_path, tmp_path / 'bench' / '..'))
+    with pytest.raises(ValueError, match='2 of the 2 validation clouds'):
         LabelCheckHook().before_train(runner(train, val))
 
 

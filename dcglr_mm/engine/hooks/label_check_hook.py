@@ -1,4 +1,6 @@
 """What has to be true of labels before a classifier is trained or scored."""
+import os
+
 import numpy as np
 from mmengine.dataset import ConcatDataset
 from mmengine.hooks import Hook
@@ -6,7 +8,7 @@ from mmengine.model import is_model_wrapper
 from torch.utils.data import Dataset
 
 from dcglr_mm.datasets.base import PointCloudDataset  # not the package, which imports the engine
-from dcglr_mm.datasets.stratified_subset import StratifiedSubset
+from dcglr_mm.datasets.row_subset import RowSubset
 from dcglr_mm.registry import HOOKS
 
 from ..class_names import check_same_classes, class_names, classes_in_meta
@@ -57,8 +59,8 @@ class LabelCheckHook(Hook):
 def check_disjoint(train: Dataset, held_out: Dataset) -> None:
     """Make sure that no cloud is both in a training and in a validation set.
 
-    Two data sets are compared where both are, or are a :class:`StratifiedSubset` of, the same split
-    of the same folder; of others nothing is known.
+    Two data sets are compared where both are, or are subsets (:class:`RowSubset`) of, the same
+    split of the same folder; of others nothing is known.
 
     Raises:
         ValueError: If they share clouds.
@@ -77,8 +79,10 @@ def check_disjoint(train: Dataset, held_out: Dataset) -> None:
 
 
 def _rows(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
-    if isinstance(dataset, StratifiedSubset):
-        return dataset.dataset, dataset.rows
+    """The data set under all subsets, and which of its clouds are chosen."""
+    if isinstance(dataset, RowSubset):
+        whole, rows = _rows(dataset.dataset)
+        return whole, rows[dataset.rows]
     return dataset, np.arange(len(dataset))
 
 
@@ -88,5 +92,6 @@ def _identity(dataset: Dataset) -> tuple:
         return tuple(_identity(part) for part in dataset.datasets)
     if not isinstance(dataset, PointCloudDataset):
         return (id(dataset), )
-    return (type(dataset), len(dataset), *(repr(getattr(dataset, key, None)) for key in (
-        'data_root', 'split', 'variant', 'shape_seed', '_indices')))
+    folder = os.path.realpath(getattr(dataset, 'data_root', None) or '')
+    return (type(dataset), len(dataset), folder, *(repr(getattr(dataset, key, None)) for key in (
+        'split', 'variant', 'shape_seed', '_indices')))
