@@ -15,6 +15,7 @@ _M_MMAP_THRESHOLD = -3
 _THRESHOLD_BYTES = 1 << 30
 
 _ALLOCATOR_VARIABLES = ('MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_', 'GLIBC_TUNABLES')
+_WAITING = ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT', 'KMP_BLOCKTIME')
 _OTHER_ALLOCATORS = ('jemalloc', 'tcmalloc', 'mimalloc')
 
 
@@ -63,10 +64,9 @@ def tune_cpu() -> str:
 
 
 def _waiting() -> str:
-    policy, spins = (os.environ.get(name) for name in ('OMP_WAIT_POLICY', 'GOMP_SPINCOUNT'))
-    given = [f'{name}={value}' for name, value in (('OMP_WAIT_POLICY', policy),
-                                                   ('GOMP_SPINCOUNT', spins)) if value]
+    policy, spins, blocking = (os.environ.get(name) or '' for name in _WAITING)
+    given = [f'{name}={os.environ[name]}' for name in _WAITING if os.environ.get(name)]
     if not given:
         return "idle threads wait as OpenMP's default has it"
-    how = 'sleep' if policy == 'PASSIVE' and not spins else 'spin'
-    return f'idle threads {how} ({", ".join(given)})'
+    sleeps = '0' in (spins, blocking) or (policy.upper() == 'PASSIVE' and not spins)
+    return f'idle threads {"sleep" if sleeps else "spin"} ({", ".join(given)})'

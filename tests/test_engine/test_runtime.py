@@ -67,6 +67,8 @@ def test_the_log_line_tells_both_settings(monkeypatch):
     monkeypatch.setattr(runtime, 'keep_large_allocations', lambda: 'allocator tuned')
     for given, told in (
             ({'OMP_WAIT_POLICY': 'PASSIVE'}, 'idle threads sleep (OMP_WAIT_POLICY=PASSIVE)'),
+            ({'OMP_WAIT_POLICY': 'passive'}, 'idle threads sleep (OMP_WAIT_POLICY=passive)'),
+            ({'KMP_BLOCKTIME': '0'}, 'idle threads sleep (KMP_BLOCKTIME=0)'),
             ({'GOMP_SPINCOUNT': '9'}, 'idle threads spin (GOMP_SPINCOUNT=9)'),
             ({'OMP_WAIT_POLICY': 'ACTIVE', 'GOMP_SPINCOUNT': '9'},
              'idle threads spin (OMP_WAIT_POLICY=ACTIVE, GOMP_SPINCOUNT=9)'),
