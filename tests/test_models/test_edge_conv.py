@@ -168,6 +168,17 @@ def test_state_dict_is_that_of_the_plain_layer():
     layer.load_state_dict(plain.state_dict())
 
 
+@pytest.mark.parametrize('value', [float('nan'), float('inf')])
+def test_values_that_are_not_finite_reach_the_gradient(value):
+    layer, points = EdgeConv(3, 4, k=3), torch.randn(2, 8, 3)
+    points[0, 5] = value
+    points.requires_grad_()
+    out = layer(points)
+    out.sum().backward()
+    assert out.isnan().all()
+    assert points.grad.isnan().all() and layer[0].weight.grad.isnan().all()
+
+
 def test_one_value_a_channel_cannot_be_normalised():
     with pytest.raises(ValueError, match='Expected more than 1 value per channel'):
         EdgeConv(3, 4)(torch.zeros(1, 1, 3))

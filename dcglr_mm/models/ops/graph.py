@@ -98,7 +98,8 @@ def _packed_max(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     bits = best.view(torch.int64)
     winner = bits.bitwise_right_shift(63).bitwise_xor_(bits).bitwise_not_()
     # Rounding takes the digits off: they are less than half of a float32's last place.
-    return best.to(values.dtype), winner.bitwise_and_(_FREE_MASK)
+    # A value that is not finite has no place of its own, and must not point outside either.
+    return best.to(values.dtype), winner.bitwise_and_(_FREE_MASK).clamp_(max=values.numel() - 1)
 
 
 @functools.lru_cache(maxsize=8)
