@@ -3,6 +3,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from torch import Tensor, nn
@@ -25,23 +26,35 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         raise ValueError(f'the checkpoint {path} cannot be read, it may be incomplete: '
-                         f'{str(error).splitlines()[0]}') from error
+                         f'{unreadable_reason(error)}') from error
     if isinstance(content, Mapping):
         content = content.get('state_dict', content)
     if not (isinstance(content, Mapping) and content
             and all(isinstance(value, Tensor) for value in content.values())):
-        raise ValueError(f'the checkpoint {path} holds no state dict of tensors')
+        found = (f'a dict of {listing([*map(str, content)])}' if isinstance(content, Mapping)
+                 else f'a {type(content).__name__}')
+        raise ValueError(f'the checkpoint {path} holds no state dict of tensors, but {found}')
     return {key.removeprefix('module.'): value for key, value in content.items()}
 
 
+def unreadable_reason(error: Exception) -> str:
+    """What ``torch.load`` says is wrong, without its advice to switch the safety off."""
+    text = str(error).strip() or type(error).__name__
+    if isinstance(error, UnpicklingError):
+        text = text.partition('\n\nCheck the documentation')[0]
+        text = re.split(r'WeightsUnpickler error:|\n\n', text)[-1].strip() or 'no valid pickle'
+    return re.split(r'\n|\. |\.$', text)[0]
+
+
 def select_prefix(state: Mapping[str, Tensor], prefix: str | None,
-                  network: Collection[str]) -> dict[str, Tensor]:
+                  network: nn.Module) -> dict[str, Tensor]:
     """The entries whose keys begin with a prefix, without it.
 
     Args:
         state: A state dict.
         prefix: With or without its last dot; ``None`` or empty for all entries.
-        network: Keys of the network that is to be loaded, to tell the user where they stand.
+        network: What is to be loaded. Keys are its own, too, where it renames them on loading, as
+            those of another code's release.
 
     Raises:
         ValueError: If nothing begins with the prefix, or there is none and no key is the network's,
@@ -49,11 +62,18 @@ def select_prefix(state: Mapping[str, Tensor], prefix: str | None,
     """
     prefix = prefix.rstrip('.') + '.' if prefix else ''
     chosen = {key[len(prefix):]: value for key, value in state.items() if key.startswith(prefix)}
-    if chosen and (prefix or any(key in chosen for key in network)):
+    if chosen and (prefix or _knows_any(network, chosen)):
         return chosen
     what = (f'no key begins with prefix {prefix!r}' if prefix else
             'no key is one of the network\'s, and no prefix is given')
-    raise ValueError(f'{what}; {_where_else(state, network)}')
+    raise ValueError(f'{what}; {_where_else(state, network.state_dict().keys())}')
+
+
+def _knows_any(network: nn.Module, state: Mapping[str, Tensor]) -> bool:
+    try:
+        return len(network.load_state_dict(state, strict=False).unexpected_keys) < len(state)
+    except RuntimeError:  # known, but of another shape
+        return True
 
 
 def _where_else(state: Mapping[str, Tensor], network: Collection[str]) -> str:

@@ -7,17 +7,17 @@ to them can be read where their authors' packages are not installed.
 import contextlib
 import hashlib
 import pickletools
-import re
 import zipfile
 from _compat_pickle import IMPORT_MAPPING, NAME_MAPPING
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any, BinaryIO
 
 import torch
+
+from dcglr_mm.state_dicts import unreadable_reason
 
 #: A file of torch < 1.6 begins with so many pickles; the fourth is the object that was saved.
 _PICKLES_OF_OLD = 5
@@ -67,20 +67,11 @@ def read_checkpoint(path: str | Path) -> CheckpointFile:
             content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
         raise ValueError(f'the checkpoint {path} cannot be read, it may be incomplete or not a '
-                         f'file of torch.save: {_reason(error)}') from error
+                         f'file of torch.save: {unreadable_reason(error)}') from error
     if not (isinstance(content, Mapping) and content):
         raise ValueError(f'the checkpoint {path} holds a {type(content).__name__}, expected a '
                          'dict with weights')
     return CheckpointFile(path, _sha256(path), content, tuple(dict.fromkeys(used)))
-
-
-def _reason(error: Exception) -> str:
-    """What torch says is wrong, without its advice to switch the safety off."""
-    text = str(error).strip() or type(error).__name__
-    if isinstance(error, UnpicklingError):
-        text = text.partition('\n\nCheck the documentation')[0]
-        text = re.split(r'WeightsUnpickler error:|\n\n', text)[-1].strip() or 'no valid pickle'
-    return re.split(r'\n|\. |\.$', text)[0]
 
 
 @contextlib.contextmanager

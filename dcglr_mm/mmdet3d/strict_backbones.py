@@ -7,16 +7,21 @@ from mmengine.model import BaseModule, initialize
 
 from dcglr_mm.models.pretrained import pretrained_by_name, split_pretrained
 
+#: Read images, or begin with the weights of an image network, whose classifier or stem they leave.
+_OF_IMAGES = ('DLANet', 'NoStemRegNet')
+
 
 def load_backbones_strictly() -> None:
     """Let ``Pretrained`` in the ``init_cfg`` of a backbone of mmdet3d account for every weight.
 
     That holds for every class that ``mmdet3d.models.backbones`` defines and for what derives from
-    one; image backbones of mmdet stay as they are. Safe to call again.
+    one; image backbones, mmdet's and those of mmdet3d, stay as they are. Safe to call again.
     """
-    for cls in vars(backbones).values():
+    for name, cls in vars(backbones).items():
         ours = inspect.isclass(cls) and cls.__module__.startswith(f'{backbones.__name__}.')
-        if ours and issubclass(cls, BaseModule) and 'strict_pretrained' not in vars(cls):
+        if not ours or name in _OF_IMAGES:
+            continue
+        if issubclass(cls, BaseModule) and 'strict_pretrained' not in vars(cls):
             cls.strict_pretrained = True
             cls.init_weights = _with_pretrained_last(cls.init_weights)
 

@@ -1,14 +1,16 @@
 """``init_cfg=dict(type='Pretrained', ...)`` that accounts for every weight."""
 import logging
 from collections.abc import Sequence
+from os import PathLike
 from typing import Any
+from urllib.error import URLError
 
 from mmengine.fileio import get_local_path
 from mmengine.logging import print_log
 from mmengine.model import PretrainedInit
 from mmengine.model.weight_init import update_init_info
 from mmengine.registry import WEIGHT_INITIALIZERS
-from torch import nn
+from torch import Tensor, nn
 
 from dcglr_mm.state_dicts import load_accounted, read_state_dict, select_prefix
 
@@ -56,17 +58,17 @@ class StrictPretrained(PretrainedInit):
 
         Raises:
             FileNotFoundError: If there is no such file.
-            ValueError: If the file is no checkpoint, or it and the module do not fit together; the
-                message lists the keys.
+            OSError: If it cannot be fetched.
+            ValueError: If the address is of no kind that ``mmengine.fileio`` knows, the file is no
+                checkpoint, or it and the module do not fit together; the message lists the keys.
         """
         if not (self.demanded or getattr(module, 'strict_pretrained', False)):
             super().__call__(module)
             return
-        with get_local_path(self.checkpoint) as path:
-            state = read_state_dict(path)
         name = type(module).__name__
+        state = self._read(name)
         try:
-            chosen = select_prefix(state, self.prefix, module.state_dict().keys())
+            chosen = select_prefix(state, self.prefix, module)
             excused = load_accounted(module, chosen, **self.allowances)
         except ValueError as error:
             under = f', prefix {self.prefix!r},' if self.prefix else ''
@@ -79,6 +81,19 @@ class StrictPretrained(PretrainedInit):
                       level=logging.WARNING)
         if hasattr(module, '_params_init_info'):
             update_init_info(module, init_info=self._get_init_info())
+
+    def _read(self, name: str) -> dict[str, Tensor]:
+        where = f'init_cfg of {name}: checkpoint {self.checkpoint!r}'
+        if not isinstance(self.checkpoint, str | PathLike):
+            raise ValueError(f'{where}: expected the name of a file')
+        try:
+            with get_local_path(self.checkpoint) as path:
+                return read_state_dict(path)
+        except KeyError as error:  # all that mmengine.fileio says of an address it does not know
+            raise ValueError(f'{where}: {error.args[0]}:// is unknown to mmengine.fileio; expected '
+                             'a file or an http address') from error
+        except URLError as error:
+            raise OSError(f'{where} cannot be fetched: {error}') from error
 
 
 def _checked(name: str, value: Any) -> list[str]:

@@ -1,4 +1,6 @@
 """Pre-trained weights: every key is accounted for, or the error says which is not."""
+import datetime
+
 import pytest
 import torch
 from mmengine.model import BaseModule, PretrainedInit
@@ -178,6 +180,24 @@ def test_a_file_that_is_missing_or_broken_is_named(tmp_path, checkpoint):
         load(str(half))
 
 
+@pytest.mark.parametrize('address, error, message', [
+    ('open-mmlab://pct', ValueError, 'open-mmlab:// is unknown to mmengine.fileio'),
+    (None, ValueError, 'checkpoint None: expected the name of a file'),
+    ('http://127.0.0.1:9/x.pth', OSError, "'http://127.0.0.1:9/x.pth' cannot be fetched"),
+])
+def test_an_address_that_leads_nowhere_is_named(address, error, message, monkeypatch):
+    monkeypatch.setattr('urllib.request.getproxies', dict)
+    with pytest.raises(error, match=message):
+        load(address)
+
+
+def test_other_contents_are_named(tmp_path, weights):
+    with pytest.raises(ValueError, match='no state dict of tensors, but a dict of epoch, net'):
+        load(save(tmp_path / 'x.pth', dict(epoch=1, net=weights)))
+    with pytest.raises(ValueError, match=r'incomplete: Unsupported global: GLOBAL datetime\.date'):
+        load(save(tmp_path / 'x.pth', dict(state_dict=weights, day=datetime.date.today())))
+
+
 def test_code_in_a_pretrained_file_is_not_run(tmp_path, weights):
     class Attack:
 
@@ -195,6 +215,21 @@ def test_a_distributed_wrappers_keys_and_a_batch_norms_second_name_load(tmp_path
     state |= {f'module.bn1.{key[8:]}': value for key, value in weights.items()
               if key.startswith('conv1.1.')}
     assert_same(load(save(tmp_path / 'x.pth', state), prefix=None), weights)
+
+
+def test_a_release_whose_names_the_network_knows_needs_no_prefix(tmp_path):
+    """STRL's PointNet: ``conv1.weight`` and ``bn1.*``, none of which is a key of ours."""
+    config = dict(type='PointNet', widths=(4, 4), emb_dims=8)
+    given = {key: torch.rand_like(value) for key, value in MODELS.build(config).state_dict().items()
+             if value.is_floating_point()}
+    released = {key.replace('.0.', '.') if '.0.' in key
+                else key.replace('conv', 'bn').replace('.1.', '.'): value
+                for key, value in given.items()}
+    assert not released.keys() & given.keys()
+    path = save(tmp_path / 'strl.pth', released)
+    model = MODELS.build(dict(config, init_cfg=dict(type='Pretrained', checkpoint=str(path))))
+    model.init_weights()
+    assert all(torch.equal(model.state_dict()[key], value) for key, value in given.items())
 
 
 @ROOT_MODELS.register_module(force=True)
