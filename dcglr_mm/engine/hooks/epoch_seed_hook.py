@@ -49,6 +49,7 @@ class EpochSeedHook(Hook):
     def before_val(self, runner) -> None:
         """Keep the state that training goes on from."""
         self._training_state = torch.get_rng_state()
+        self._cuda_states = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
 
     def before_val_iter(self, runner, batch_idx, data_batch=None) -> None:
         """Seed torch for one batch of validation."""
@@ -57,6 +58,8 @@ class EpochSeedHook(Hook):
     def after_val(self, runner) -> None:
         """Go on with the state of before."""
         torch.set_rng_state(self._training_state)
+        if self._cuda_states:  # manual_seed has changed them too
+            torch.cuda.set_rng_state_all(self._cuda_states)
 
     before_test_iter = before_val_iter
 
