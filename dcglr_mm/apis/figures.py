@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from inspect import signature
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -52,9 +53,7 @@ def attention(networks: Sequence[FrozenNetwork], shapes: Shapes, *, num: int = 4
         ValueError: The backbone has no ``attention_maps``, or not so many layers.
     """
     net = _only(networks, 'attention')
-    if not hasattr(net.backbone, 'attention_maps'):
-        raise ValueError(f'{net.name}: a {type(net.backbone).__name__} has no class token, so '
-                         'there is no attention to draw; this figure is for ViT3D')
+    check_network('attention', net)
     clouds, maps, names, counts = [], [], [], []
     for position in shapes.choose(num, seed, classes):
         points, label = shapes.read(position)
@@ -82,9 +81,7 @@ def point_features(networks: Sequence[FrozenNetwork], shapes: Shapes, *, num: in
                    clip: float = 2.0, camera: Camera | None = None) -> Figure:
     """PCA colours of features of points, :func:`~dcglr_mm.visualization.plot_point_features`."""
     net = _only(networks, 'point_features')
-    if getattr(net.backbone, 'point_channels', None) is None:
-        raise ValueError(f'{net.name}: a {type(net.backbone).__name__} has no features of points '
-                         '(forward_points)')
+    check_network('point_features', net)
     clouds, features, names = [], [], []
     for position in shapes.choose(num, seed, classes):
         points, label = shapes.read(position)
@@ -102,6 +99,27 @@ FIGURES = dict(tsne=tsne, spectrum=spectrum, neighbors=neighbors, attention=atte
                point_features=point_features)
 
 
+def check_options(figure: str, options: dict) -> None:
+    """Raise a ``ValueError`` unless there is such a figure and it has these options."""
+    if figure not in FIGURES:
+        raise ValueError(f'there is no figure {figure!r}, only {", ".join(FIGURES)}')
+    known = list(signature(FIGURES[figure]).parameters)[2:]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise ValueError(f'the figure {figure!r} has no option {unknown[0]!r}, only '
+                         f'{", ".join(known)}')
+
+
+def check_network(figure: str, net: FrozenNetwork) -> None:
+    """Raise a ``ValueError`` if the figure cannot be drawn of this kind of backbone."""
+    kind = type(net.backbone).__name__
+    if figure == 'attention' and not hasattr(net.backbone, 'attention_maps'):
+        raise ValueError(f'{net.name}: a {kind} has no class token, so there is no attention to '
+                         'draw; this figure is for ViT3D')
+    if figure == 'point_features' and getattr(net.backbone, 'point_channels', None) is None:
+        raise ValueError(f'{net.name}: a {kind} has no features of points (forward_points)')
+
+
 def _only(networks: Sequence[FrozenNetwork], figure: str) -> FrozenNetwork:
     if len(networks) != 1:
         raise ValueError(f'the figure {figure!r} shows one network, got {len(networks)}: '
@@ -110,7 +128,7 @@ def _only(networks: Sequence[FrozenNetwork], figure: str) -> FrozenNetwork:
 
 
 def _named_labels(net: FrozenNetwork, shapes: Shapes) -> tuple[np.ndarray, list[str]]:
-    """Labels and class names; shapes without labels are one class, samples of one colour."""
+    """Labels and class names."""
     labels = net.features(shapes)[1]
     if (labels < 0).all():
         raise ValueError('the data set has no labels, which colours and purity need')

@@ -3,7 +3,9 @@ import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 
-from dcglr_mm.visualization import plot_segmentation
+from dcglr_mm.visualization import plot_parts, plot_segmentation
+from dcglr_mm.visualization.segmentation import ERROR_COLOR
+from dcglr_mm.visualization.style import PALETTE as PARTS
 
 CLASSES, PALETTE = ('ceiling', 'floor', 'chair'), ((0, 255, 0), (0, 0, 255), (255, 0, 0))
 
@@ -57,3 +59,31 @@ def test_labelings_that_do_not_fit_are_named(room, labelings, message):
         plot_segmentation(room[0], labelings, CLASSES, PALETTE)
     with pytest.raises(ValueError, match='2 colours for 3 classes'):
         plot_segmentation(room[0], {'t': room[1]}, CLASSES, PALETTE[:2])
+
+
+def test_errors_are_drawn_after_each_prediction(room):
+    points, truth = room
+    wrong = truth.copy()
+    wrong[30:45] = 2  # half the floor
+    figure = plot_segmentation(points, {'truth': truth, 'guess': wrong}, CLASSES, PALETTE,
+                               errors=True)
+    assert [axes.get_title() for axes in figure.axes] == [
+        'truth', 'guess', 'wrong: 25 % of what is shown']
+    cloud, = figure.axes[2].drawn_clouds
+    shown = truth != 0
+    np.testing.assert_array_equal((cloud.colors == to_rgb(ERROR_COLOR)).all(1),
+                                  (wrong != truth)[shown])
+
+
+def test_parts_have_colours_of_their_own_in_each_shape():
+    clouds = [np.random.default_rng(i).normal(size=(n, 3)) for i, n in enumerate((8, 6))]
+    truths = [np.arange(8) % 2, np.zeros(6, int)]
+    predictions = [np.zeros(8, int), np.array([0, 0, 0, 0, 0, 1])]
+    figure = plot_parts(clouds, truths, predictions, ['mug', 'bag'])
+    assert [axes.get_title() for axes in figure.axes] == [
+        'mug, truth', 'prediction, 50 % right', '4 points wrong',
+        'bag, truth', 'prediction, 83 % right', '1 points wrong']
+    drawn, = figure.axes[0].drawn_clouds
+    np.testing.assert_allclose(drawn.colors, [to_rgb(PARTS[i % 2]) for i in range(8)])
+    with pytest.raises(ValueError, match='names and clouds'):
+        plot_parts(clouds, truths, predictions[::-1], ['mug', 'bag'])
