@@ -1,5 +1,5 @@
 # ScanObjectNN, 1024 of 2048 points; normalised, turned about the up axis and jittered as in the
-# benchmark's code (Uy et al. 2019). Nothing is held out: PB_T50_RS has several copies of each object
+# benchmark's code (Uy et al. 2019). Nothing is held out: PB_T50_RS has several copies of an object
 # and does not say which belong together, so a fold would share objects with the rest. The last
 # checkpoint is the one to test.
 data_root = 'data/scanobjectnn/h5_files'
