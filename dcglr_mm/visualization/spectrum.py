@@ -69,7 +69,7 @@ def plot_spectrum(features: Mapping[str, np.ndarray], *, bins: int = 30, title: 
     axes = figure.add_axes((0.1, 0.15, 0.87, 0.85 - above))
     for index, (name, (logs, zeros, rank)) in enumerate(spectra.items()):
         label = f'{name}: effective rank {rank:.1f} of {len(logs) + zeros}'
-        label += f' ({zeros} eigenvalues are zero)' if zeros else ''
+        label += f' (zero eigenvalues: {zeros})' if zeros else ''
         color, _ = class_style(index)
         style = dict(bins=edges, color=color)
         axes.hist(logs, histtype='stepfilled', alpha=0.22, linewidth=0, **style)

@@ -56,7 +56,7 @@ def test_the_legend_says_rank_dimensions_and_zeros():
                             'line': np.outer([-1., 0, 1], [1, 1, 0])})
     texts = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert texts == ['flat: effective rank 4.0 of 4',
-                     'line: effective rank 1.0 of 3 (2 eigenvalues are zero)']
+                     'line: effective rank 1.0 of 3 (zero eigenvalues: 2)']
 
 
 @pytest.mark.parametrize('networks, message', [
