@@ -23,8 +23,9 @@ train_pipeline = [
 test_pipeline = [
     dict(type='dcglr_mm.SeedItem', seed=0), load, sample,
     dict(type='Pack3DDetInputs', keys=['points'])]
-data = dict(type='SUNRGBDDataset', data_root=data_root, metainfo=_base_.metainfo,
-            box_type_3d='Depth')
+# The scope is for configs that inherit this one by `dcglr_mm::`.
+data = dict(_scope_='mmdet3d', type='SUNRGBDDataset', data_root=data_root,
+            metainfo=_base_.metainfo, box_type_3d='Depth')
 train_dataloader = dict(
     batch_size=8, num_workers=0, persistent_workers=False, drop_last=True,
     dataset=dict(_delete_=True, **data, ann_file='sunrgbd_infos_train.pkl',

@@ -7,6 +7,7 @@ pytest.importorskip('mmdet3d')
 
 import torch
 from mmdet3d.registry import MODELS
+from mmengine import registry as root
 from mmengine.registry import init_default_scope
 
 from dcglr_mm.engine.config_loading import load_config_with_overrides
@@ -140,3 +141,35 @@ def test_a_data_root_from_the_command_line_reaches_every_data_set():
                 roots += [node.data_root] if 'data_root' in node else []
                 node = node.get('dataset')
         assert len(roots) >= 2 and set(roots) == {'/my data/s3dis'}, name
+
+
+@pytest.mark.filterwarnings('ignore:Unnecessary conv bias')
+@pytest.mark.parametrize('name', [
+    's3dis/dgcnn-seg_1xb32-cos-100e_s3dis-area1',
+    's3dis/dgcnn-seg_1xb32-cos-100e_s3dis-rooms-area5',
+    's3dis/dgcnn-seg-small_1xb8-cos-10e_synthetic-blocks',
+    's3dis/dgcnn-seg-small_1xb8-cos-10e_synthetic-rooms',
+    'mmdet3d/votenet_vit3d-tiny_1xb8-12e_detection-scenes',
+])
+def test_a_config_elsewhere_inherits_one_by_the_packages_name(name, tmp_path):
+    """MMEngine then seeks what has no scope of its own in ours, not in the default scope."""
+    own, shipped = tmp_path / 'own.py', load_config_with_overrides(f'configs/{name}.py')
+    own.write_text(f"_base_ = 'dcglr_mm::{name}.py'")
+    cfg = load_config_with_overrides(str(own))
+    init_default_scope(cfg.default_scope)
+    first, second = (root.MODELS.build(c.model) for c in (cfg, shipped))
+    assert type(first) is type(second)
+    assert first.state_dict().keys() == second.state_dict().keys()
+    root.METRICS.build(cfg.test_evaluator)
+    for part in ('train', 'val', 'test'):
+        dataset = (cfg.get(f'{part}_dataloader') or {}).get('dataset')
+        if dataset is None:
+            continue
+        with root.DATASETS.switch_scope_and_registry(dataset.get('_scope_')) as registry:
+            while dataset is not None:
+                assert registry.get(dataset.type) is not None, dataset.type
+                steps = [step.type for step in dataset.get('pipeline', ())]
+                dataset = dataset.get('dataset')
+        scope = registry.scope
+        with root.TRANSFORMS.switch_scope_and_registry(scope) as registry:
+            assert [step for step in steps if registry.get(step) is None] == []

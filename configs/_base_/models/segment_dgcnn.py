@@ -1,6 +1,7 @@
 # The per-point DGCNN with mmdet3d's head, as in the code that STRL fine-tunes on S3DIS
 # (main_semseg.py): k 20, stages of 64, 1024 for the block, then 512 and 256 a point, dropout 0.5.
 model = dict(
+    _scope_='mmdet3d',  # also in a config that inherits this one by `dcglr_mm::`
     type='EncoderDecoder3D',
     data_preprocessor=dict(type='Det3DDataPreprocessor'),
     backbone=dict(
