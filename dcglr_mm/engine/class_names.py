@@ -23,7 +23,8 @@ def read_class_names(path: str | Path) -> tuple[str, ...]:
     return classes_in_meta(checkpoint) if isinstance(checkpoint, Mapping) else ()
 
 
-def check_same_classes(trained: Sequence[str], found: Sequence[str], what: str) -> None:
+def check_same_classes(trained: Sequence[str], found: Sequence[str], what: str,
+                       who: str = 'the checkpoint was trained') -> None:
     """Make sure that label i means the same class to a network and to data.
 
     Nothing is said where either has no names.
@@ -32,6 +33,7 @@ def check_same_classes(trained: Sequence[str], found: Sequence[str], what: str) 
         trained: Names that the network was trained on.
         found: Names of the data.
         what: What the error calls the data.
+        who: What the error says of the network.
 
     Raises:
         ValueError: If the lists differ, with the first difference.
@@ -39,8 +41,7 @@ def check_same_classes(trained: Sequence[str], found: Sequence[str], what: str) 
     if not trained or not found or tuple(trained) == tuple(found):
         return
     if len(trained) != len(found):
-        raise ValueError(f'the checkpoint was trained on {len(trained)} classes, {what} has '
-                         f'{len(found)}')
+        raise ValueError(f'{who} on {len(trained)} classes, {what} has {len(found)}')
     label = next(i for i, (a, b) in enumerate(zip(trained, found)) if a != b)
-    raise ValueError(f'the checkpoint was trained on other classes than {what} has: label {label} '
-                     f'is {trained[label]!r} there and {found[label]!r} here')
+    raise ValueError(f'{who} on other classes than {what} has: label {label} is '
+                     f'{trained[label]!r} there and {found[label]!r} here')

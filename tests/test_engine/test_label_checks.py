@@ -76,6 +76,13 @@ def test_another_number_of_classes_than_the_heads_is_refused(check, data, where)
         getattr(LabelCheckHook(), check)(runner(num_classes=40, **data))
 
 
+def test_validation_data_that_number_the_classes_otherwise_are_refused():
+    val = SyntheticShapes(num_per_class=6, num_points=4, classes=list(NAMES[::-1]), split='test')
+    with pytest.raises(ValueError, match='the network is trained on other classes than '
+                       "val_dataloader.dataset has: label 0 is 'bench' there and 'bottle' here"):
+        LabelCheckHook().before_train(runner(shapes(), val))
+
+
 def checkpoint(*names):
     return dict(state_dict={}, meta=dict(dataset_meta=dict(classes=names)))
 

@@ -19,8 +19,8 @@ class LabelCheckHook(Hook):
     """Refuses a run whose classes do not fit together or that validates on what it trains on.
 
     The head has as many classes as the data sets name, and for part segmentation as many parts of
-    each; a run is resumed with the same names in the same order; and a validation fold shares no
-    cloud with the training set it was cut from.
+    each; validation data and a run that is resumed have the same names in the same order; and a
+    validation fold shares no cloud with the training set it was cut from.
     """
 
     def before_train(self, runner) -> None:
@@ -30,6 +30,8 @@ class LabelCheckHook(Hook):
         if runner.val_loop is not None:
             held_out = runner.val_loop.dataloader.dataset
             self._check_count(runner, held_out, 'val_dataloader.dataset')
+            check_same_classes(class_names(train), class_names(held_out), 'val_dataloader.dataset',
+                               'the network is trained')
             check_disjoint(train, held_out)
 
     def before_test(self, runner) -> None:
