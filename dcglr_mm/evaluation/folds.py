@@ -99,7 +99,8 @@ def read_groups(path: str | Path, num_samples: int, split: str = 'train') -> np.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not text, a column is missing, a sample has no group, or the rows of the split are not 0 ... num_samples - 1.
+        ValueError: The file is not text, a column is missing, a sample has no group, or the rows of
+            the split are not 0 ... num_samples - 1.
     """
     path = Path(path)
     if not path.is_file():

@@ -8,8 +8,9 @@ import pytest
 import torch
 from evaluation_fakes import Clouds, TeacherStudent
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 
-from dcglr_mm.evaluation import extract_features, knn_accuracy
+from dcglr_mm.evaluation import extract_features, knn_accuracy, probing
 from dcglr_mm.evaluation.bn_calibration import calibrate_batch_norm
 from dcglr_mm.evaluation.comparison import build_network
 from dcglr_mm.evaluation.few_shot import few_shot_svm
@@ -94,6 +95,34 @@ def test_a_classification_config_is_probed_on_its_test_loaders_data():
     assert labelled_splits(cfg) == (dict(type='ProbedClouds', split='train'), test)
     with pytest.raises(ValueError, match='no LinearSVMHook'):
         labelled_splits(Config(dict(model=dict())))
+
+
+def test_the_hooks_network_is_scored_unless_another_is_named(cfg, monkeypatch):
+    scored = []
+
+    def extract(model, split, *, network, **keys):
+        scored.append(network)
+        return extract_features(model, split, network=network, **keys)
+
+    monkeypatch.setattr(probing, 'extract_features', extract)
+    for hook, named, expected in ((None, None, 'teacher'), ('student', None, 'student'),
+                                  ('student', 'teacher', 'teacher')):
+        if hook:
+            cfg.custom_hooks[0].network = hook
+        probe(cfg, untrained_seeds=[4], network=named, protocols=['knn'], k=5)
+        assert set(scored) == {expected}
+        scored.clear()
+
+
+def test_an_untrained_network_is_untrained_where_the_config_fine_tunes():
+    backbone = dict(type='PointNet', widths=(4, 4), emb_dims=8)
+    head = dict(type='ClassificationHead', num_classes=2)
+    plain, tuned = (Config(dict(model=dict(type='PointClassifier', backbone=each, head=head)))
+                    for each in (backbone, {**backbone, 'init_cfg': dict(
+                        type='Pretrained', checkpoint='none.pth', prefix='teacher.backbone.')}))
+    with DefaultScope.overwrite_default_scope('dcglr_mm'):
+        expected, found = (build_network(each, 3).state_dict() for each in (plain, tuned))
+    assert all(torch.equal(value, found[key]) for key, value in expected.items())
 
 
 @pytest.mark.parametrize('keys, message', [
