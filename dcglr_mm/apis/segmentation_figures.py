@@ -68,7 +68,7 @@ def draw_segmentation(cfg: Config, checkpoint: str, *, name: str = 'prediction',
             found = _whole_room(model, data, room)
     title, points, truth, labels = found
     meta = data.metainfo
-    share = f'{name}: {100 * np.mean(labels == truth):.0f} % of the points'
+    share = f'{name}: {100 * np.mean(labels == truth):.0f} % of the points right'
     return plot_segmentation(points, {'truth': truth, share: labels}, meta['classes'],
                              meta['palette'], hide=hide, camera=camera, errors=True, title=title)
 
