@@ -24,9 +24,9 @@ sys.path.insert(0, str(ROOT))  # a checkout runs without being installed
 
 DEMO = ROOT / 'configs/demo'
 CONFIGS = {  # of pre-training and fine-tuning
-    'default': (DEMO / 'dcglr_dgcnn-seg-small_1xb32-cos-8e_synthetic-rooms.py',
+    'default': (DEMO / 'dcglr_dgcnn-seg-small_1xb16-cos-14e_synthetic-rooms.py',
                 DEMO / 'dgcnn-seg-small_1xb8-cos-100i_synthetic-rooms.py'),
-    'smallest': (DEMO / 'dcglr_dgcnn-seg-small_1xb32-smallest_synthetic-rooms.py',
+    'smallest': (DEMO / 'dcglr_dgcnn-seg-small_1xb8-smallest_synthetic-rooms.py',
                  DEMO / 'dgcnn-seg-small_1xb8-smallest_synthetic-rooms.py'),
 }
 PICTURE_ROOM = 'Area_6_office_1'  # has all 13 classes

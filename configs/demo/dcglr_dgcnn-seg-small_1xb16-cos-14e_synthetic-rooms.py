@@ -1,10 +1,11 @@
-# `make demo-seg`, first half: DCGLR on blocks of embedded rooms, without labels. No value was
-# chosen on Area 6, which the second half is scored on.
+# `make demo-seg`, first half: DCGLR on blocks of embedded rooms, without labels. Batch, views and
+# augmentation were chosen by how well the teacher tells blocks apart during pre-training, not on
+# Area 6, which the second half is scored on (docs/results.md).
 _base_ = ['../_base_/default_runtime.py', '../_base_/schedules/dcglr_short.py']
 
 data_root = 'data/rooms'
 train_dataloader = dict(
-    batch_size=32,
+    batch_size=16,
     num_workers=0,
     drop_last=True,
     sampler=dict(type='DefaultSampler', shuffle=True),
@@ -20,13 +21,14 @@ train_dataloader = dict(
                 num_local=4,
                 num_resolution=1,
                 fill='repeat',
-                global_points=256,
-                local_points=128,
-                resolution_points=128,
+                global_points=128,
+                local_points=64,
+                resolution_points=64,
                 augment=[
                     dict(type='RandomJitter'), 'crop',
-                    dict(type='RandomRotation', axis='z'),
-                    dict(type='RandomScale', scale=(0.8, 1.25))]),
+                    # No rotation: the walls of a building share their directions, and views that
+                    # turn leave so short a training little to agree on.
+                    dict(type='RandomScale', scale=(0.9, 1.1))]),
             dict(type='PackInputs')]))
 
 model = dict(
@@ -37,7 +39,7 @@ model = dict(
     teacher_lambda=0.98)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
-train_cfg = dict(max_epochs=8)
+train_cfg = dict(max_epochs=14)
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-3, begin=0, end=1, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', eta_min=1e-5, begin=1, convert_to_iter_based=True),

@@ -1,5 +1,5 @@
 # The demo from end to end within a minute, for CI: the same code, too short to learn anything.
-_base_ = ['./dcglr_dgcnn-seg-small_1xb32-cos-8e_synthetic-rooms.py']
+_base_ = ['./dcglr_dgcnn-seg-small_1xb16-cos-14e_synthetic-rooms.py']
 
 train_dataloader = dict(batch_size=8, dataset=dict(areas=[1]))
 model = dict(backbone=dict(k=8, stage_widths=((8, ), (8, ), (16, )), emb_dims=32))
