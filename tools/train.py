@@ -126,7 +126,7 @@ def main(argv: list[str] | None = None) -> None:
         runner.logger.info(settings)
         check_batches(runner)
         check_head_channels(unwrap(runner.model))
-        if cfg.resume:
+        if cfg.get('resume'):
             for path in forget_pretrained(runner.model):
                 runner.logger.info(f'{path} is not read again: all weights are in the checkpoint '
                                    'that the run goes on from')
