@@ -78,5 +78,6 @@ def load_for_scoring(model: nn.Module, path: str | Path, network: str = 'teacher
             f'of the {network} backbone random: {", ".join(random[:5])}'
             + (', ...' if len(random) > 5 else ''))
     unexpected = [key for key in weights if key not in own]
+    # Every key is accounted for by now: what stays out is in the report.
     model.load_state_dict(weights, strict=False)
     return LoadReport(len(weights) - len(unexpected), unexpected, missing)
