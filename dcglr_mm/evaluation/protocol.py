@@ -13,10 +13,10 @@ from .features import extract_features
 from .few_label import few_label_svm
 from .folds import stratified_folds
 from .knn import knn_accuracy
-from .linear_svm import check_features, transform_features
+from .linear_svm import check_features, linear_svm, resolve_preset, transform_features
 from .model_selection import C_GRID, choose_c
 from .rotations import FixedRotation
-from .spectrum import effective_rank, knn_purity, per_dimension_std
+from .spectrum import effective_rank, knn_purity, per_dimension_std, relative_std
 
 PRESET = 'standardised'
 
@@ -33,6 +33,7 @@ def score_features(
     test_y: np.ndarray,
     *,
     labels: Sequence[int | None] = (2, 10, None),
+    presets: Sequence[str] = (),
     draws: int = 10,
     num_folds: int = 5,
     groups: np.ndarray | None = None,
@@ -54,6 +55,8 @@ def score_features(
         test_x (ndarray): (M', D) features.
         test_y (ndarray): (M',) labels.
         labels (sequence): Labels a class; ``None`` for all.
+        presets (sequence): Also score all labels by these presets of
+            :data:`~dcglr_mm.evaluation.linear_svm.PRESETS`, each as published, C included.
         draws (int): Draws of the labelled samples on test.
         num_folds (int): Folds of the train split.
         groups (ndarray, optional): (M,) group of each train sample; groups are never cut.
@@ -63,8 +66,8 @@ def score_features(
         knn_temperature (float, optional): See :func:`~dcglr_mm.evaluation.knn.knn_accuracy`.
 
     Returns:
-        dict: ``svm`` by ``'2'``, ``'10'``, ``'all'``, ...; ``knn``; ``features``. Only numbers,
-        strings, lists and dicts.
+        dict: ``svm`` by ``'2'``, ``'10'``, ``'all'``, ...; ``presets`` by name; ``knn``;
+        ``features``. Only numbers, strings, lists and dicts.
     """
     train_x, train_y = check_features(train_x, train_y, 'train')
     test_x, test_y = check_features(test_x, test_y, 'test')
@@ -79,11 +82,13 @@ def score_features(
                        temperature=knn_temperature)
     return dict(
         svm=svm,
+        presets={name: _score_preset(data, name) for name in presets},
         knn=dict(accuracy=knn, standard_error=standard_error(knn, len(test_y)), k=knn_k,
                  temperature=knn_temperature),
         features=dict(
             dimensions=int(train_x.shape[1]),
             mean_std=float(per_dimension_std(train_x).mean()),
+            relative_std=relative_std(train_x),
             effective_rank=effective_rank(train_x),
             effective_rank_standardised=effective_rank(standardised[0]),
             knn_purity=knn_purity(standardised[1], test_y)))
@@ -104,6 +109,13 @@ def _score_svm(data: tuple, folds: list, labels_per_class: int | None, c_grid: S
         fold_accuracy_by_C={f'{C:g}': value for C, value in chosen.grid.items()},
         accuracy_at_C1=at_one.mean, converged=result.converged and at_one.converged,
         short_classes={str(label): count for label, count in result.short_classes.items()})
+
+
+def _score_preset(data: tuple, preset: str) -> dict:
+    train_x, train_y, test_x, test_y = data
+    result = linear_svm(train_x, train_y, test_x, test_y, preset)
+    return dict(accuracy=result.accuracy, converged=result.converged,
+                standard_error=standard_error(result.accuracy, len(test_y)))
 
 
 def score_backbone(
@@ -150,8 +162,11 @@ def score_backbone(
         where nothing was calibrated). Serialisable as JSON.
 
     Raises:
-        ValueError: An unknown rotation, unlabelled data, or what :func:`score_features` refuses.
+        ValueError: An unknown rotation or preset, unlabelled data, or what :func:`score_features`
+            refuses.
     """
+    for name in options.get('presets', ()):
+        resolve_preset(name)  # before the work
     if device is not None:
         model.to(device)
     loader = dict(network=network, batch_size=batch_size, num_workers=num_workers)

@@ -53,6 +53,15 @@ def per_dimension_std(features: np.ndarray) -> np.ndarray:
     return np.asarray(features, dtype=np.float64).std(axis=0)
 
 
+def relative_std(features: np.ndarray) -> float:
+    """Return root mean variance over root mean square of features (M, D).
+
+    0 if all samples have the same feature (or all are zero), 1 if the features have mean zero.
+    """
+    rms = np.sqrt(np.mean(np.asarray(features, dtype=np.float64)**2))
+    return float(np.sqrt(np.mean(per_dimension_std(features)**2)) / rms) if rms > 0 else 0.0
+
+
 def knn_purity(features: np.ndarray, labels: np.ndarray, k: int = 10) -> float:
     """Return the mean fraction of a sample's k nearest others (cosine) that share its label.
 

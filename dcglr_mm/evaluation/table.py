@@ -13,10 +13,10 @@ def merge_seeds(scores: Sequence[dict]) -> dict:
     """Merge the results of ``score_backbone`` for several seeds of one network.
 
     Returns:
-        dict: By rotation, then by column (``'2 labels'``, ``'all labels'``, ``'all, C=1'``,
-        ``'kNN'``, ``'fold of train'``): ``mean``, ``std``, ``values`` and ``standard_error``. With
-        one seed the deviation of a few-label column is that over its draws; with several it is
-        that over the seeds' means.
+        dict: By rotation, then by column (``'2 labels'``, ``'all labels'``, ``'all, C=1'``, a
+        preset's name, ``'kNN'``, ``'fold of train'``, ``'effective rank'``): ``mean``, ``std``,
+        ``values`` and ``standard_error``. With one seed the deviation of a few-label column is that
+        over its draws; with several it is that over the seeds' means.
     """
     merged = {}
     for rotation in scores[0]['rotations']:
@@ -29,6 +29,8 @@ def merge_seeds(scores: Sequence[dict]) -> dict:
                 columns[f'{k} labels']['std'] = entries[0]['std']
             if k == 'all':
                 columns['all, C=1'] = _column([e['accuracy_at_C1'] for e in entries], scores)
+        for name in parts[0].get('presets', {}):
+            columns[name] = _column([part['presets'][name]['accuracy'] for part in parts], scores)
         columns['kNN'] = _column([part['knn']['accuracy'] for part in parts], scores)
         if 'all' in parts[0]['svm']:
             columns['fold of train'] = _column(

@@ -8,7 +8,7 @@ from torch import nn
 
 from dcglr_mm.evaluation import (FixedRotation, choose_c, extract_features, few_label_svm,
                                  knn_accuracy, score_backbone, score_features, stratified_folds)
-from dcglr_mm.evaluation.linear_svm import transform_features
+from dcglr_mm.evaluation.linear_svm import linear_svm, transform_features
 from dcglr_mm.evaluation.table import format_table, merge_seeds
 
 GRID = (0.01, 1.0)
@@ -176,3 +176,19 @@ def test_table_shows_mean_and_deviation_over_seeds(features):
     assert lines[0].split('  ')[0] == 'network'
     assert f'{mean:.3f} ± {0.25 / 2**0.5:.3f}' in lines[2]
     assert len({line.index('none') for line in lines[2:]}) == 1
+
+
+def test_presets_are_scored_as_published_and_checked_before_the_work(features):
+    scores = score_features(*features, presets=['crosspoint', 'lineage'], **OPTIONS)
+    for name in ('crosspoint', 'lineage'):
+        expected = linear_svm(*features, name)
+        found = scores['presets'][name]
+        assert (found['accuracy'], found['converged']) == (expected.accuracy, expected.converged)
+    columns = merge_seeds([dict(rotations=dict(none=scores), test_samples=24)] * 2)['none']
+    assert columns['crosspoint']['values'] == [linear_svm(*features, 'crosspoint').accuracy] * 2
+
+    class NeverRead:
+        def __len__(self):
+            raise AssertionError('the data were read')
+    with pytest.raises(ValueError, match="unknown SVM preset 'svm'"):
+        score_backbone(MeanBackbone(), NeverRead(), NeverRead(), presets=['svm'])

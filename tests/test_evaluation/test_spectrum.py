@@ -3,7 +3,7 @@ import pytest
 
 from dcglr_mm.evaluation import (covariance_eigenvalues, effective_rank, knn_purity,
                                  per_dimension_std)
-from dcglr_mm.evaluation.spectrum import spectrum_effective_rank
+from dcglr_mm.evaluation.spectrum import relative_std, spectrum_effective_rank
 
 RNG = np.random.default_rng(0)
 
@@ -63,3 +63,12 @@ def test_wrong_input_is_refused():
         covariance_eigenvalues(np.ones(3))
     with pytest.raises(ValueError, match=r'found \(1, 2\) and \(1,\)'):
         knn_purity(np.ones((1, 2)), np.zeros(1))
+
+
+def test_relative_std_by_hand():
+    # Variances 1 and 4 about the means 3 and 0: root mean variance 2.5 ** 0.5, mean square 7.
+    features = np.array([[2., 2.], [4., -2.]])
+    assert relative_std(features) == pytest.approx((2.5 / 7)**0.5, rel=1e-15)
+    assert relative_std(features - features.mean(0)) == pytest.approx(1)
+    assert relative_std(np.ones((3, 2))) == 0
+    assert relative_std(np.zeros((3, 2))) == 0

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from torch import Tensor, nn
 
 from dcglr_mm.evaluation.collapse import CollapseDetector, CollapseLimits
-from dcglr_mm.evaluation.spectrum import effective_rank, per_dimension_std
+from dcglr_mm.evaluation.spectrum import effective_rank, per_dimension_std, relative_std
 from dcglr_mm.evaluation.state import unwrap
 from dcglr_mm.registry import HOOKS
 
@@ -156,10 +156,8 @@ def feature_measures(features: Tensor) -> dict[str, float]:
     x = features.cpu().numpy().astype(np.float64)
     if not np.isfinite(x).all():
         return dict.fromkeys(_FEATURES, math.nan)
-    std = per_dimension_std(x)
-    rms = np.sqrt(np.mean(x**2))
-    return dict(feature_std=float(std.mean()),
-                feature_relative_std=float(np.sqrt(np.mean(std**2)) / rms) if rms > 0 else 0.0,
+    return dict(feature_std=float(per_dimension_std(x).mean()),
+                feature_relative_std=relative_std(x),
                 effective_rank=effective_rank(x))
 
 
