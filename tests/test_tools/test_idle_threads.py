@@ -102,7 +102,7 @@ def test_without_proc_the_load_average_decides(monkeypatch, tmp_path):
     assert idle_threads.busy_cores() == 3.5
 
 
-@pytest.mark.parametrize('tool', ['train', 'test', 'evaluate'])
+@pytest.mark.parametrize('tool', ['train', 'test', 'evaluate', 'probe'])
 def test_it_is_chosen_before_torch_is_loaded(tool):
     code = f'''if True:
         import sys, idle_threads, {tool}
