@@ -31,6 +31,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         choices=['none', 'z', 'so3'], help='default: none so3')
     parser.add_argument('--labels', nargs='+', type=labels_a_class, default=[2, 10, None],
                         metavar='K', help='labels a class (default: 2 10 all)')
+    parser.add_argument('--presets', nargs='+', default=[], metavar='NAME',
+                        help='score all labels by these published SVM presets too, each with its '
+                        'own C and features: strl, lineage, pointglr, crosspoint, point2vec, '
+                        'standardised')
     parser.add_argument('--draws', type=int, default=10,
                         help='draws of the labelled shapes (default: 10)')
     parser.add_argument('--folds', type=int, default=5, help='folds of train (default: 5)')
@@ -45,8 +49,8 @@ def score(cfg, args: argparse.Namespace) -> tuple[dict, dict]:
 
     result = compare(
         cfg, **scoring_cli.networks(args), rotations=args.rotations, labels=args.labels,
-        draws=args.draws, num_folds=args.folds, groups=args.groups, batch_size=args.batch_size,
-        num_workers=args.num_workers)
+        presets=args.presets, draws=args.draws, num_folds=args.folds, groups=args.groups,
+        batch_size=args.batch_size, num_workers=args.num_workers)
     return result, {name: entry['summary'] for name, entry in result['networks'].items()}
 
 
