@@ -5,8 +5,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .source import (CLASSIFIER, Source, is_state_dict, plain_state_dict, select_by_prefix,
-                     shape_of)
+from .heads import ClassifierHead
+from .layout import shape_of
+from .source import Source, is_state_dict, plain_state_dict, select_by_prefix
 
 #: Edge convolutions of the network.
 _EDGE_CONVS = 4
@@ -20,7 +21,7 @@ class DGCNNSource(Source):
     backbone = 'DGCNN'
     fixed = dict(in_channels=3, widths=(64, 64, 128, 256))
     settings = dict(k=20)
-    left_out = ((r'linear[123]\.|bn[67]\.', CLASSIFIER), )
+    head = ClassifierHead(num_hidden=2, negative_slope=0.2)
 
     def recognises(self, content: Mapping[str, Any]) -> bool:
         state = plain_state_dict(content)

@@ -5,7 +5,8 @@ from typing import Any
 from torch import Tensor
 
 from .dgcnn import DGCNNSource
-from .source import shape_of
+from .heads import SceneHead
+from .layout import shape_of
 
 
 class DGCNNSegSource(DGCNNSource):
@@ -19,7 +20,7 @@ class DGCNNSegSource(DGCNNSource):
     backbone = 'DGCNNSeg'
     fixed = dict(in_channels=9, graph_channels=(6, 7, 8),
                  stage_widths=((64, 64), (64, 64), (64, )))
-    left_out = ((r'conv[789]\.|bn[78]\.', 'the segmentation head'), )
+    head = SceneHead()
 
     def recognises_names(self, names: set[str]) -> bool:
         # Their part segmentation network has a transform in front, and other inputs.

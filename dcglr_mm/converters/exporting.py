@@ -10,7 +10,8 @@ from torch import Tensor
 
 from dcglr_mm.registry import MODELS
 
-from .importing import check_tensors, fit_weights
+from .fitting import fit_weights
+from .importing import build_network, check_tensors
 from .reading import read_checkpoint
 from .report import Report
 from .source import (
@@ -116,7 +117,8 @@ def _check_network(target: Source, theirs: dict[str, Tensor]) -> None:
     # Heads divide the width but show in no shape: any number of them fits.
     settings = {name: 1 if value is None else value for name, value in target.settings.items()}
     config = dict(type=target.backbone, **{**target.fixed, **architecture, **settings})
-    fit_weights(target, config, Selected(theirs, {name: name for name in theirs}), Report())
+    selected = Selected(theirs, {name: name for name in theirs})
+    fit_weights(target, build_network(config), selected, Report())
 
 
 def recorded_backbone(meta: Any) -> dict[str, Any] | None:

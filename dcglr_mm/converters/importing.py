@@ -1,29 +1,30 @@
-"""From other authors' checkpoints to the state dicts of our backbones."""
+"""From other authors' checkpoints to the state dicts of our networks."""
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from dcglr_mm.registry import MODELS
 
+from .fitting import fit_weights
 from .reading import CheckpointFile, read_checkpoint
 from .report import Report
-from .source import SECOND_NAME, Selected, Source
+from .source import Selected, Source
 from .sources import SOURCES
-
-_NOT_STORED = 'not stored by the PyTorch that wrote the file; nothing depends on it'
 
 
 @dataclass(frozen=True)
 class ImportedWeights:
-    """Weights of a backbone and how they came about.
+    """Weights of a backbone, or of a whole network, and how they came about.
 
     Attributes:
-        state_dict (dict[str, Tensor]): Of the backbone that ``config`` builds.
-        config (dict[str, Any]): Config of the backbone.
+        state_dict (dict[str, Tensor]): Of the network that ``config`` builds.
+        config (dict[str, Any]): Config of the backbone, or of the whole model.
+        backbone (dict[str, Any]): Config of the backbone.
         source (str): Name of the source.
         title (str): What it is, for people.
         network (str | None): Network of a pair that was taken.
@@ -32,16 +33,24 @@ class ImportedWeights:
     """
     state_dict: dict[str, Tensor]
     config: dict[str, Any]
+    backbone: dict[str, Any]
     source: str
     title: str
     network: str | None
     file: CheckpointFile
     report: Report
 
+    @property
+    def with_head(self) -> bool:
+        """Whether this is a whole network."""
+        return self.config is not self.backbone
+
     def checkpoint(self, prefix: str = '') -> dict[str, Any]:
         """What ``torch.save`` takes: the state dict and, as ``meta``, where it is from."""
         meta = dict(source=self.source, network=self.network, file=self.file.path.name,
-                    sha256=self.file.sha256, backbone=self.config)
+                    sha256=self.file.sha256, backbone=self.backbone)
+        if self.with_head:
+            meta['model'] = self.config
         return dict(meta=meta, state_dict={prefix + name: value
                                            for name, value in self.state_dict.items()})
 
@@ -49,8 +58,9 @@ class ImportedWeights:
 def import_weights(path: str | Path,
                    source: str = 'auto',
                    network: str | None = None,
-                   settings: Mapping[str, Any] | None = None) -> ImportedWeights:
-    """Read other authors' weights into the state dict of one of our backbones.
+                   settings: Mapping[str, Any] | None = None,
+                   with_head: bool = False) -> ImportedWeights:
+    """Read other authors' weights into the state dict of one of our networks.
 
     Args:
         path: A checkpoint; nothing in it is executed.
@@ -58,9 +68,11 @@ def import_weights(path: str | Path,
         network: Which network of a pair to take; None means the one that its authors evaluate.
         settings: Arguments of the backbone that weights do not show, over what the file records
             and over the authors' defaults.
+        with_head: Take the whole network, head included, and not its backbone alone.
 
     Raises:
         FileNotFoundError: There is no such file.
+        ImportError: The head is one of mmdet3d, which is not installed.
         ValueError: The file is no checkpoint of the source, an argument is wrong, or a key is
             unknown, missing or of the wrong shape.
     """
@@ -70,13 +82,17 @@ def import_weights(path: str | Path,
     if file.foreign:
         report.notes.append('read without their code: objects of ' + ', '.join(file.foreign))
     try:
+        if with_head and origin.head is None:
+            raise ValueError('its network ends in what pre-training needs and has no head to '
+                             'import; its backbone can be imported alone')
         selected = origin.select(file.content, network, report)
         check_tensors(selected)
-        config = _config(origin, file, selected.weights, settings or {}, report)
-        state = fit_weights(origin, config, selected, report)
+        backbone = _config(origin, file, selected.weights, settings or {}, report)
+        config = _with_head(origin, backbone, selected.weights, report) if with_head else backbone
+        state = fit_weights(origin, build_network(config), selected, report, with_head)
     except ValueError as error:
         raise ValueError(f'{path} as weights of {origin.name!r}: {error}') from error
-    return ImportedWeights(state, config, origin.name, origin.title,
+    return ImportedWeights(state, config, backbone, origin.name, origin.title,
                            origin.check_network(network), file, report)
 
 
@@ -99,6 +115,22 @@ def find_source(file: CheckpointFile, name: str) -> Source:
         raise ValueError(f'{file.path} looks like weights of {alike[0]!r} '
                          f'({SOURCES[alike[0]].title}), not of {name!r}')
     return SOURCES[name]
+
+
+def _with_head(source: Source, backbone: Mapping[str, Any], weights: Mapping[str, Tensor],
+               report: Report) -> dict[str, Any]:
+    """Config of the whole model."""
+    config = source.head.model(backbone, weights)
+    if source.head.needs is not None:
+        importlib.import_module(source.head.needs)
+    report.settings['dropout of the head'] = (
+        source.head.dropout, "not in the file; the authors' default, for training only")
+    return config
+
+
+def build_network(config: Mapping[str, Any]) -> nn.Module:
+    """Build a network whose config names types without their scope, whatever the scope is."""
+    return MODELS.build({'_scope_': 'dcglr_mm', **config})
 
 
 def check_tensors(selected: Selected) -> None:
@@ -130,83 +162,3 @@ def _config(source: Source, file: CheckpointFile, weights: Mapping[str, Tensor],
             raise ValueError(f'setting {name}={value!r}: expected a positive whole number')
     chosen = {name: value for name, (value, _) in report.settings.items()}
     return dict(type=source.backbone, **{**source.fixed, **architecture, **chosen})
-
-
-def fit_weights(source: Source, config: Mapping[str, Any], selected: Selected,
-                report: Report) -> dict[str, Tensor]:
-    """Give every weight of a backbone its tensor, and every key an account.
-
-    Args:
-        source: Whose names the keys have.
-        config: Config of the backbone.
-        selected: Weights by those names.
-        report: Gets what became of every key.
-
-    Returns:
-        State dict of the backbone.
-
-    Raises:
-        ValueError: A key is unknown, missing or of the wrong shape.
-    """
-    backbone = MODELS.build(dict(config, type=f'dcglr_mm.{config["type"]}'))
-    rest, state, missing = dict(selected.weights), {}, []
-    for name, own in backbone.state_dict().items():
-        their_name = source.their_name(name)
-        value = _take(source, their_name, rest, selected, report)
-        if value is None:
-            if not name.endswith('num_batches_tracked'):
-                missing.append(str(their_name))
-                continue
-            report.add(name, _NOT_STORED)
-            value = own
-        else:
-            report.taken[selected.names.get(their_name, their_name)] = name
-            value = _check_shape(source, name, their_name, value, own)
-        state[name] = value.detach().clone(memory_format=torch.contiguous_format)
-    unknown = []
-    for their_name in rest:
-        reason = source.reason_to_leave_out(their_name)
-        if reason is None:
-            unknown.append(selected.names[their_name])
-        else:
-            report.leave_out(selected.names[their_name], reason)
-    problems = [f'{what}: {", ".join(names[:5])}' + (
-        f' and {len(names) - 5} more' if len(names) > 5 else '')
-        for what, names in (('missing keys', missing), ('unknown keys', unknown)) if names]
-    if problems:
-        raise ValueError(f'{"; ".join(problems)} (expected those of {source.title})')
-    backbone.load_state_dict(state)
-    return state
-
-
-def _take(source: Source, name: str | None, rest: dict[str, Tensor], selected: Selected,
-          report: Report) -> Tensor | None:
-    """Take a weight out of ``rest``, and its second name with it.
-
-    Raises:
-        ValueError: Two names of one tensor hold different values.
-    """
-    value = rest.pop(name, None)
-    second = source.second_name(name)
-    if second is None or second not in rest:
-        return value
-    other = rest.pop(second)
-    if value is None:
-        selected.names[name] = selected.names[second]
-        return other
-    if not torch.equal(value, other):
-        raise ValueError(f'keys {selected.names[name]} and {selected.names[second]} name the same '
-                         'tensor, but hold different values')
-    report.leave_out(selected.names[second], SECOND_NAME)
-    return value
-
-
-def _check_shape(source: Source, name: str, their_name: str, value: Tensor,
-                 own: Tensor) -> Tensor:
-    ours = source.to_ours(name, value)
-    if ours.shape != own.shape:
-        expected = tuple(source.to_theirs(name, own).shape)
-        raise ValueError(f'key {their_name} has shape {tuple(value.shape)}, expected {expected}')
-    if ours.is_floating_point() != own.is_floating_point():
-        raise ValueError(f'key {their_name} holds {value.dtype}, expected {own.dtype}')
-    return ours

@@ -4,8 +4,9 @@ from typing import Any
 
 from torch import Tensor
 
-from .source import (CLASSIFIER, Source, is_state_dict, plain_state_dict, select_by_prefix,
-                     shape_of)
+from .heads import ClassifierHead
+from .layout import shape_of
+from .source import Source, is_state_dict, plain_state_dict, select_by_prefix
 
 
 class PCTSource(Source):
@@ -17,7 +18,7 @@ class PCTSource(Source):
     fixed = dict(in_channels=3, stem_channels=64, stage_channels=(128, 256), out_channels=1024,
                  num_samples=(512, 256), num_neighbors=32, fps_start='first',
                  fps_skip_origin=True)
-    left_out = ((r'linear[123]\.|bn[67]\.', CLASSIFIER), )
+    head = ClassifierHead(num_hidden=2, negative_slope=0.2)
 
     def recognises(self, content: Mapping[str, Any]) -> bool:
         state = plain_state_dict(content)

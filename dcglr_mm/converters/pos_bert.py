@@ -5,6 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
+from .layout import shape_of
 from .report import Report
 from .source import (
     TRAINING_STATE,
@@ -13,7 +14,6 @@ from .source import (
     is_state_dict,
     plain_state_dict,
     select_by_prefix,
-    shape_of,
 )
 
 _NETWORKS = ('teacher', 'student')

@@ -1,17 +1,18 @@
 """What a release of weights by other authors has to say about itself."""
 import re
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from .heads import Head
+from .layout import Layout
 from .report import Report
 
 #: Reasons that several sources give.
 TRAINING_STATE = 'state of the training run, not weights'
-CLASSIFIER = "the classifier's head"
 SECOND_NAME = 'a second name of a batch norm, with the same values'
 
 
@@ -27,8 +28,10 @@ class Selected:
     names: dict[str, str]
 
 
-class Source(ABC):
+class Source(Layout):
     """A network as other authors release it: names and layout, to ours and back.
+
+    As a layout it is that of the backbone.
 
     Attributes:
         name: By which a user asks for it.
@@ -37,7 +40,8 @@ class Source(ABC):
         networks: Networks in one checkpoint, the default first; empty if there is one only.
         fixed: Arguments of our backbone that the authors' code fixes.
         settings: Arguments that weights do not show, with the authors' defaults.
-        left_out: Patterns of keys that are no part of the backbone, each with the reason.
+        left_out: Patterns of keys that have no place in a network of ours, each with the reason.
+        head: What follows the backbone, if a network of ours can have it.
     """
 
     name: str
@@ -47,6 +51,7 @@ class Source(ABC):
     fixed: Mapping[str, Any] = {}
     settings: Mapping[str, Any] = {}
     left_out: tuple[tuple[str, str], ...] = ()
+    head: Head | None = None
 
     @abstractmethod
     def recognises(self, content: Mapping[str, Any]) -> bool:
@@ -72,34 +77,27 @@ class Source(ABC):
             ValueError: A weight is missing, or has the wrong number of dimensions.
         """
 
-    @abstractmethod
-    def their_name(self, name: str) -> str | None:
-        """The authors' name of a weight of our backbone; None if they have no such weight."""
-
-    def second_name(self, their_name: str) -> str | None:
-        """Another name under which their state dicts hold the same tensor, if there is one."""
-        return None
-
     def recorded_settings(self, content: Mapping[str, Any],
                           weights: Mapping[str, Tensor]) -> dict[str, tuple[Any, str]]:
         """Settings that a checkpoint records, each with where it was found."""
         return {}
 
-    def to_ours(self, name: str, value: Tensor) -> Tensor:
-        """Their tensor in our layout, ``name`` being ours."""
-        return value
-
-    def to_theirs(self, name: str, value: Tensor) -> Tensor:
-        """Our tensor in their layout, ``name`` being ours."""
-        return value
-
     def wrap(self, weights: dict[str, Tensor]) -> dict[str, Any]:
         """A state dict as their evaluation code expects to find it in a file."""
         return weights
 
-    def reason_to_leave_out(self, their_name: str) -> str | None:
-        """Why a weight of theirs is no part of the backbone, or None if it should be."""
-        return next((why for pattern, why in self.left_out if re.match(pattern, their_name)), None)
+    def layouts(self, with_head: bool = False) -> dict[str, Layout]:
+        """Layouts of the parts of our network, by the prefix of their keys in it."""
+        if not with_head:
+            return {'': self}
+        return {self.head.backbone_prefix: self, self.head.prefix: self.head}
+
+    def reason_to_leave_out(self, their_name: str, with_head: bool = False) -> str | None:
+        """Why a weight of theirs has no place in our network, or None if it should have one."""
+        rules = self.left_out
+        if self.head is not None and not with_head:
+            rules = (*rules, (self.head.keys, self.head.title))
+        return next((why for pattern, why in rules if re.match(pattern, their_name)), None)
 
     def check_network(self, network: str | None) -> str | None:
         """The network to take.
@@ -151,17 +149,3 @@ def select_by_prefix(state: Mapping[str, Any], *prefixes: str) -> Selected:
             raise ValueError(f'keys {names[short]} and {name} are both {short} without prefixes')
         names[short] = name
     return Selected({short: state[name] for short, name in names.items()}, names)
-
-
-def shape_of(weights: Mapping[str, Tensor], name: str, dims: int) -> tuple[int, ...]:
-    """Shape of a weight.
-
-    Raises:
-        ValueError: The weight is missing, or has another number of dimensions.
-    """
-    if name not in weights:
-        raise ValueError(f'key {name} is missing')
-    shape = tuple(weights[name].shape)
-    if len(shape) != dims:
-        raise ValueError(f'key {name} has shape {shape}, expected {dims} dimensions')
-    return shape

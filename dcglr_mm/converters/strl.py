@@ -32,6 +32,7 @@ class STRLSource(DGCNNSource):
     networks = ('online', 'target')
     settings = dict(k=40)
     left_out = _HEADS_OF_PRETRAINING
+    head = None
 
     def recognises(self, content: Mapping[str, Any]) -> bool:
         state = content.get('state_dict')

@@ -2,9 +2,10 @@
 
     python tools/model_converters/import_weights.py auto epoch=59.ckpt strl.pth
     python tools/model_converters/import_weights.py dgcnn model.cls.2048.t7 dgcnn.pth --set k=40
+    python tools/model_converters/import_weights.py dgcnn model.cls.1024.t7 dgcnn.pth --with-head
 
-Writes a state dict of the backbone and prints what became of every key of the input, and the config
-that builds the network. Nothing in the input is executed.
+Writes a state dict of the backbone, or of the whole network, and prints what became of every key of
+the input, and the config that builds the network. Nothing in the input is executed.
 """
 import argparse
 import ast
@@ -41,12 +42,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('--set', nargs='+', type=setting, default=[], metavar='KEY=VALUE',
                         help='what weights do not show: k (DGCNN), patch_size, num_heads\n'
                         '(pos-bert)')
+    parser.add_argument('--with-head', action='store_true',
+                        help='import the whole classifier (dgcnn, pct), or segmentation network\n'
+                        '(dgcnn-seg, which needs mmdet3d), as tools/test.py scores it, and not\n'
+                        'its backbone alone')
     parser.add_argument('--prefix', default='',
                         help="put before every key, e.g. 'teacher.backbone.' for configs that\n"
                         'expect a pre-training checkpoint')
     parser.add_argument('--traceback', action='store_true',
                         help='show the full traceback of every error')
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.with_head and args.prefix:
+        parser.error('--prefix is for a backbone; --with-head imports a whole network')
+    return args
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -56,11 +64,12 @@ def main(argv: list[str] | None = None) -> None:
     with one_sentence_errors(show_traceback=args.traceback):
         from dcglr_mm.converters import config_text, import_weights, save
 
-        imported = import_weights(args.input, args.source, args.network, dict(args.set))
+        imported = import_weights(args.input, args.source, args.network, dict(args.set),
+                                  args.with_head)
         save(imported.checkpoint(args.prefix), args.output)
         print('\n'.join([f'{args.input}: {imported.title}', *imported.report.lines(),
                          f'wrote {args.output}', '',
-                         config_text(imported.config, args.output, args.prefix)]))
+                         config_text(imported, args.output, args.prefix)]))
 
 
 if __name__ == '__main__':
