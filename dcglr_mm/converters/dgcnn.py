@@ -7,13 +7,13 @@ from torch import Tensor
 
 from .heads import ClassifierHead
 from .layout import shape_of
-from .source import Source, is_state_dict, plain_state_dict, select_by_prefix
+from .source import StateDictSource
 
 #: Edge convolutions of the network.
 _EDGE_CONVS = 4
 
 
-class DGCNNSource(Source):
+class DGCNNSource(StateDictSource):
     """State dicts of WangYueFt/dgcnn (PyTorch) and of the classifier of antao97/dgcnn.pytorch."""
 
     name = 'dgcnn'
@@ -23,13 +23,7 @@ class DGCNNSource(Source):
     settings = dict(k=20)
     head = ClassifierHead(num_hidden=2, negative_slope=0.2)
 
-    def recognises(self, content: Mapping[str, Any]) -> bool:
-        state = plain_state_dict(content)
-        return is_state_dict(state) and self.recognises_names(
-            set(select_by_prefix(state, 'module.').names))
-
     def recognises_names(self, names: set[str]) -> bool:
-        """Whether a network whose weights have these names looks like one of this source."""
         # The per-point networks have a sixth layer.
         return 'conv5.0.weight' in names and 'conv6.0.weight' not in names
 

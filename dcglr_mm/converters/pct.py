@@ -6,10 +6,10 @@ from torch import Tensor
 
 from .heads import ClassifierHead
 from .layout import shape_of
-from .source import Source, is_state_dict, plain_state_dict, select_by_prefix
+from .source import StateDictSource
 
 
-class PCTSource(Source):
+class PCTSource(StateDictSource):
     """State dicts of Strawberry-Eat-Mango/PCT_Pytorch."""
 
     name = 'pct'
@@ -20,10 +20,8 @@ class PCTSource(Source):
                  fps_skip_origin=True)
     head = ClassifierHead(num_hidden=2, negative_slope=0.2)
 
-    def recognises(self, content: Mapping[str, Any]) -> bool:
-        state = plain_state_dict(content)
-        return is_state_dict(state) and 'pt_last.sa1.k_conv.weight' in select_by_prefix(
-            state, 'module.').weights
+    def recognises_names(self, names: set[str]) -> bool:
+        return 'pt_last.sa1.k_conv.weight' in names
 
     def architecture(self, weights: Mapping[str, Tensor]) -> dict[str, Any]:
         if 'pt_last.pos_xyz.weight' in weights:

@@ -113,6 +113,19 @@ class Source(Layout):
         return network
 
 
+class StateDictSource(Source):
+    """A source whose checkpoints are the state dict of one network, told by its names."""
+
+    def recognises(self, content: Mapping[str, Any]) -> bool:
+        state = plain_state_dict(content)
+        return is_state_dict(state) and self.recognises_names(
+            set(select_by_prefix(state, 'module.').names))
+
+    @abstractmethod
+    def recognises_names(self, names: set[str]) -> bool:
+        """Whether a network whose weights have these names looks like one of this source."""
+
+
 def is_state_dict(value: Any) -> bool:
     """Whether this is a mapping of names to tensors."""
     return (isinstance(value, Mapping) and len(value) > 0

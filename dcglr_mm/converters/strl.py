@@ -1,4 +1,4 @@
-"""STRL (Huang et al. 2021): DGCNN, for shapes and for points, pre-trained by BYOL."""
+"""STRL (Huang et al. 2021): DGCNN, for shapes and for points, and PointNet, pre-trained by BYOL."""
 from collections.abc import Mapping
 from typing import Any
 
@@ -6,8 +6,16 @@ from torch import Tensor
 
 from .dgcnn import DGCNNSource
 from .dgcnn_seg import DGCNNSegSource
+from .pointnet import PointNetSource
 from .report import Report
-from .source import TRAINING_STATE, Selected, is_state_dict, plain_state_dict, select_by_prefix
+from .source import (
+    TRAINING_STATE,
+    Selected,
+    StateDictSource,
+    is_state_dict,
+    plain_state_dict,
+    select_by_prefix,
+)
 
 #: Entries in which releases of Lightning keep the arguments of a model.
 _ARGUMENTS = ('hyper_parameters', 'hparams', 'module_arguments')
@@ -17,20 +25,17 @@ _HEADS_OF_PRETRAINING = (
 )
 
 
-class STRLSource(DGCNNSource):
+class _STRLCheckpoint(StateDictSource):
     """Lightning checkpoints of yichen928/STRL, and what its ``transform_ckpt.py`` makes of them.
 
-    Its evaluation takes the online network.
+    Its evaluation takes the online network. Goes before the layout of the backbone among the bases.
 
     Attributes:
         network_argument: What a checkpoint records as the kind of network.
     """
 
-    name = 'strl'
-    title = 'shape DGCNN of yichen928/STRL, a Lightning checkpoint, released or transformed'
-    network_argument = 'DGCNN'
+    network_argument: str
     networks = ('online', 'target')
-    settings = dict(k=40)
     left_out = _HEADS_OF_PRETRAINING
     head = None
 
@@ -75,8 +80,8 @@ class STRLSource(DGCNNSource):
                 if network != self.network_argument:
                     raise ValueError(f'{entry} says that the network is {network!r}, expected '
                                      f'{self.network_argument!r}')
-                if 'k' in arguments:
-                    return dict(k=(arguments['k'], f'from {entry} in the file'))
+                return {name: (arguments[name], f'from {entry} in the file')
+                        for name in self.settings if name in arguments}
         return {}
 
     def wrap(self, weights: dict[str, Tensor]) -> dict[str, Any]:
@@ -84,8 +89,25 @@ class STRLSource(DGCNNSource):
                                 for name, value in weights.items()})
 
 
-class STRLSegSource(STRLSource, DGCNNSegSource):
-    """The same of the segmentation network, which STRL pre-trains on frames of ScanNet."""
+class STRLSource(_STRLCheckpoint, DGCNNSource):
+    """The shape DGCNN of STRL."""
+
+    name = 'strl'
+    title = 'shape DGCNN of yichen928/STRL, a Lightning checkpoint, released or transformed'
+    network_argument = 'DGCNN'
+    settings = dict(k=40)
+
+
+class STRLPointNetSource(_STRLCheckpoint, PointNetSource):
+    """The PointNet of STRL."""
+
+    name = 'strl-pointnet'
+    title = 'PointNet of yichen928/STRL, a Lightning checkpoint, released or transformed'
+    network_argument = 'PointNet'
+
+
+class STRLSegSource(_STRLCheckpoint, DGCNNSegSource):
+    """The segmentation network of STRL, which it pre-trains on frames of ScanNet."""
 
     name = 'strl-seg'
     title = 'segmentation DGCNN of yichen928/STRL, a Lightning checkpoint, released or transformed'

@@ -13,7 +13,8 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs without being installed
 
-TARGETS = ('strl', 'strl-seg', 'pos-bert', 'pct', 'dgcnn', 'dgcnn-seg')
+TARGETS = ('strl', 'strl-seg', 'strl-pointnet', 'pos-bert', 'pct', 'dgcnn', 'dgcnn-seg',
+           'pointnet')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

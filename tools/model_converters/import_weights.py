@@ -16,7 +16,8 @@ from pathlib import Path
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # runs without being installed
 
-SOURCES = ('auto', 'strl', 'strl-seg', 'pos-bert', 'pct', 'dgcnn', 'dgcnn-seg')
+SOURCES = ('auto', 'strl', 'strl-seg', 'strl-pointnet', 'pos-bert', 'pct', 'dgcnn', 'dgcnn-seg',
+           'pointnet')
 
 
 def setting(text: str) -> tuple[str, object]:
@@ -43,9 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='what weights do not show: k (DGCNN), patch_size, num_heads\n'
                         '(pos-bert)')
     parser.add_argument('--with-head', action='store_true',
-                        help='import the whole classifier (dgcnn, pct), or segmentation network\n'
-                        '(dgcnn-seg, which needs mmdet3d), as tools/test.py scores it, and not\n'
-                        'its backbone alone')
+                        help='import the whole network, as tools/test.py scores it, and not its\n'
+                        'backbone alone: classifiers (dgcnn, pct, pointnet) and, where\n'
+                        'mmdet3d is installed, segmentation networks (dgcnn-seg)')
     parser.add_argument('--prefix', default='',
                         help="put before every key, e.g. 'teacher.backbone.' for configs that\n"
                         'expect a pre-training checkpoint')
