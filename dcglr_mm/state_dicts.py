@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from pickle import UnpicklingError
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -89,10 +90,48 @@ def _where_else(state: Mapping[str, Tensor], network: Collection[str]) -> str:
     return f'its keys begin with {listing(begins)}, and none is one of the network\'s'
 
 
-def listing(keys: Sequence[str]) -> str:
+def listing(keys: Sequence[str], shown: int = _SHOWN) -> str:
     """Keys in one line, cut where there are very many."""
-    rest = len(keys) - _SHOWN
-    return ', '.join(keys[:_SHOWN]) + (f' and {rest} more' if rest > 0 else '')
+    rest = len(keys) - shown
+    return ', '.join(keys[:shown]) + (f' and {rest} more' if rest > 0 else '')
+
+
+class Fit(NamedTuple):
+    """What a load left out.
+
+    Attributes:
+        missing: Keys of the network that are not in the state dict. Without the batch counts of
+            batch norms: files of old do not have them, and nothing depends on them.
+        unexpected: Keys of the state dict that the network does not have.
+        reshaped: The two shapes of a weight, in the state dict and in the network, by key.
+    """
+    missing: list[str]
+    unexpected: list[str]
+    reshaped: dict[str, tuple[tuple[int, ...], tuple[int, ...]]]
+
+
+def load_fitting(module: nn.Module, state: Mapping[str, Tensor]) -> Fit:
+    """Load what fits of a state dict, under the names that the network itself gives its keys.
+
+    Args:
+        module: A network, not wrapped.
+        state: Its state dict.
+
+    Raises:
+        ValueError: If a weight that the network renames has another shape, or the network refuses
+            the keys. It may have been changed by then.
+    """
+    own = module.state_dict()
+    reshaped = {key: (tuple(value.shape), tuple(own[key].shape)) for key, value in state.items()
+                if key in own and value.shape != own[key].shape}
+    fitting = {key: value for key, value in state.items() if key not in reshaped}
+    try:
+        result = module.load_state_dict(fitting, strict=False)
+    except RuntimeError as error:
+        raise ValueError(' '.join(str(error).split())) from error
+    missing = [key for key in result.missing_keys
+               if key not in reshaped and not key.endswith(_COUNT)]
+    return Fit(missing, list(result.unexpected_keys), reshaped)
 
 
 def load_accounted(module: nn.Module,
@@ -102,8 +141,7 @@ def load_accounted(module: nn.Module,
                    allow_reshaped: Iterable[str] = ()) -> list[str]:
     """Load a state dict; a weight that is missing, left over or reshaped is an error.
 
-    The batch counts of batch norms may be missing: files of old do not have them, and nothing
-    depends on them.
+    The batch counts of batch norms may be missing.
 
     Args:
         module: A network, not wrapped.
@@ -120,18 +158,10 @@ def load_accounted(module: nn.Module,
         ValueError: If the state dict and the network do not fit together, with all the keys, or a
             regular expression is malformed. The network may have been changed by then.
     """
-    own = module.state_dict()
-    reshaped = sorted(key for key in own.keys() & state.keys()
-                      if own[key].shape != state[key].shape)
-    fitting = {key: value for key, value in state.items() if key not in set(reshaped)}
-    try:
-        result = module.load_state_dict(fitting, strict=False)
-    except RuntimeError as error:  # a key that the network itself renames, and of another shape
-        raise ValueError(' '.join(str(error).split())) from error
-    absent = set(result.missing_keys) - set(reshaped)
-    missing = sorted(key for key in absent if not key.endswith(_COUNT))
+    fit = load_fitting(module, state)
+    missing, reshaped = sorted(fit.missing), sorted(fit.reshaped)
     kinds = [(missing, allow_missing, 'missing in it', 'keep their initial values'),
-             (sorted(result.unexpected_keys), allow_unexpected, 'that the model does not have',
+             (sorted(fit.unexpected), allow_unexpected, 'that the model does not have',
               'are not used'),
              (reshaped, allow_reshaped, 'of another shape',
               'keep their initial values, because their shapes differ')]
@@ -139,12 +169,14 @@ def load_accounted(module: nn.Module,
     for keys, patterns, problem, fate in kinds:
         bad, good = _sort_out(keys, patterns)
         if bad:
-            shown = [_with_shapes(key, own, state) for key in bad] if keys is reshaped else bad
+            shown = ['{} {} for {}'.format(key, *fit.reshaped[key]) for key in bad] \
+                if keys is reshaped else bad
             owner = 'weights of the model' if keys is missing else 'weights'
             problems.append(f'{owner} {problem}: {len(bad)} ({listing(shown)})')
         if good:
             excused.append(f'weights that {fate}: {listing(good)}')
-    loaded = own.keys() - absent - set(reshaped)
+    own = module.state_dict()
+    loaded = own.keys() - set(missing) - set(reshaped)
     if own and not problems and all(key.endswith(_COUNT) for key in loaded):
         problems.append('not one weight of the model is in it')
     if problems:
@@ -160,7 +192,3 @@ def _sort_out(keys: list[str], patterns: Iterable[str]) -> tuple[list[str], list
         raise ValueError(f'{error.pattern!r} is no regular expression: {error}') from error
     good = [key for key in keys if any(excuse.search(key) for excuse in excuses)]
     return [key for key in keys if key not in set(good)], good
-
-
-def _with_shapes(key: str, own: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> str:
-    return f'{key} {tuple(state[key].shape)} for {tuple(own[key].shape)}'

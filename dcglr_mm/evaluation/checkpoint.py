@@ -4,9 +4,11 @@ from pathlib import Path
 
 from torch import nn
 
-from dcglr_mm.state_dicts import read_state_dict
+from dcglr_mm.state_dicts import listing, load_fitting, read_state_dict
 
 from .state import unwrap
+
+_SHOWN = 5  # keys in an error
 
 
 @dataclass(frozen=True)
@@ -55,29 +57,24 @@ def load_for_scoring(model: nn.Module, path: str | Path, network: str = 'teacher
     Raises:
         FileNotFoundError: There is no such file.
         ValueError: The file is no checkpoint, a tensor has another shape than the model's, or a
-            weight of the scored backbone would stay random.
+            weight of the scored backbone would stay random. The model may have been changed.
     """
     model = unwrap(model)
     prefix, backbone = find_backbone(model, network)
     weights = read_state_dict(path)
-    own = model.state_dict()
-    if prefix and not any(key in own for key in weights):
+    if prefix and not weights.keys() & model.state_dict().keys():
         weights = {prefix + key: value for key, value in weights.items()}
-    misfits = [f'{key} {tuple(weights[key].shape)} (model: {tuple(own[key].shape)})'
-               for key in weights if key in own and weights[key].shape != own[key].shape]
-    if misfits:
+    try:
+        fit = load_fitting(model, weights)
+    except ValueError as error:
+        raise ValueError(f'the checkpoint {path} does not fit the config: {error}') from error
+    if fit.reshaped:
+        misfits = [f'{key} {found} (model: {own})' for key, (found, own) in fit.reshaped.items()]
         raise ValueError(f'the checkpoint {path} does not fit the config, shapes differ: '
-                         f'{", ".join(misfits[:5])}' + (', ...' if len(misfits) > 5 else ''))
-    missing = [key for key in own if key not in weights]
-    # A batch norm of old does not count its batches; nothing depends on the count.
-    random = [key for key in missing
-              if key.startswith(prefix) and not key.endswith('num_batches_tracked')]
+                         f'{listing(misfits, _SHOWN)}')
+    random = [key for key in fit.missing if key.startswith(prefix)]
     if random:
         raise ValueError(
             f'the checkpoint {path} leaves {len(random)} of {len(backbone.state_dict())} tensors '
-            f'of the {network} backbone random: {", ".join(random[:5])}'
-            + (', ...' if len(random) > 5 else ''))
-    unexpected = [key for key in weights if key not in own]
-    # Every key is accounted for by now: what stays out is in the report.
-    model.load_state_dict(weights, strict=False)
-    return LoadReport(len(weights) - len(unexpected), unexpected, missing)
+            f'of the {network} backbone random: {listing(random, _SHOWN)}')
+    return LoadReport(len(weights) - len(fit.unexpected), fit.unexpected, fit.missing)

@@ -4,6 +4,7 @@ from evaluation_fakes import MeanBackbone, TeacherStudent
 from torch import nn
 
 from dcglr_mm.evaluation.checkpoint import find_backbone, load_for_scoring
+from dcglr_mm.models.backbones import PointNet
 from dcglr_mm.state_dicts import read_state_dict
 
 
@@ -46,7 +47,8 @@ def test_state_dict_of_a_plain_backbone_goes_into_the_chosen_network(tmp_path):
     report = load_for_scoring(model, path, 'student')
     assert model.student.backbone.norm.weight.tolist() == [5.0] * 3
     assert model.teacher.backbone.norm.weight.tolist() == [1.0] * 3
-    assert report.missing == [key for key in model.state_dict() if key.startswith('teacher')]
+    assert report.missing == [f'teacher.backbone.norm.{name}'
+                              for name in ('weight', 'bias', 'running_mean', 'running_var')]
 
 
 def test_keys_that_do_not_load_are_listed(tmp_path):
@@ -70,15 +72,13 @@ def test_backbone_weight_that_would_stay_random_is_an_error(tmp_path):
     with pytest.raises(ValueError, match=r'leaves 2 of 5 tensors of the teacher backbone random: '
                        r'teacher.backbone.norm.weight, teacher.backbone.norm.running_mean'):
         load_for_scoring(model, path, 'teacher')
-    assert model.student.backbone.norm.weight.tolist() == [1.0] * 3  # nothing was loaded
     load_for_scoring(model, path, 'student')
 
 
 def test_missing_batch_count_of_an_old_batch_norm_is_no_random_weight(tmp_path):
     model = TeacherStudent()
     weights = {k: v for k, v in filled(model, 2).items() if 'num_batches' not in k}
-    assert load_for_scoring(model, save(tmp_path, weights)).missing == [
-        f'{network}.backbone.norm.num_batches_tracked' for network in ('student', 'teacher')]
+    assert load_for_scoring(model, save(tmp_path, weights)).lines() == ['8 keys loaded']
 
 
 def test_other_shapes_are_an_error(tmp_path):
@@ -87,6 +87,33 @@ def test_other_shapes_are_an_error(tmp_path):
     weights['teacher.backbone.norm.weight'] = torch.ones(7)
     with pytest.raises(ValueError, match=r'teacher.backbone.norm.weight \(7,\) \(model: \(3,\)\)'):
         load_for_scoring(model, save(tmp_path, weights))
+
+
+@pytest.mark.parametrize('pretraining', [False, True])
+def test_a_release_whose_names_the_backbone_itself_changes_is_loaded(tmp_path, pretraining):
+    backbone = PointNet(widths=(4, 4), emb_dims=8)
+    # The published PointNet has conv1.weight and bn1.*, ours conv1.0.weight and conv1.1.*.
+    released = {key.replace('.0.', '.') if '.0.' in key else key.replace('conv', 'bn', 1).replace(
+        '.1.', '.', 1): torch.full_like(value, 3) for key, value in backbone.state_dict().items()}
+    assert not released.keys() & backbone.state_dict().keys()
+    model = backbone
+    if pretraining:
+        model = TeacherStudent()
+        model.teacher['backbone'] = backbone
+    report = load_for_scoring(model, save(tmp_path, released))
+    assert report.loaded == len(released) and report.unexpected == []
+    assert all((value == 3).all() for value in backbone.state_dict().values())
+    released['conv1.weight'] = torch.ones(7)
+    with pytest.raises(ValueError, match=r'model.pth does not fit the config: .*size mismatch'):
+        load_for_scoring(model, save(tmp_path, released))
+
+
+def test_an_error_names_five_keys_and_counts_the_others(tmp_path):
+    backbone = PointNet(widths=(4, 4), emb_dims=8)
+    path = save(tmp_path, {'conv1.0.weight': backbone.state_dict()['conv1.0.weight']})
+    with pytest.raises(ValueError, match=r'leaves 14 of 18 tensors .* random: (\S+, ){4}\S+ and 9 '
+                       'more$'):
+        load_for_scoring(backbone, path)
 
 
 def test_unreadable_files_are_named(tmp_path):
