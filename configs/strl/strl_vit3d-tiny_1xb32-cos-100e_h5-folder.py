@@ -15,7 +15,6 @@ model = dict(
     predictor=dict(type='BYOLMLP', hidden_channels=1024, out_channels=256),
     teacher_lambda=0.98)
 
-optim_wrapper = dict(optimizer=dict(lr=1e-3))
 default_hooks = dict(logger=dict(interval=20))
 train_cfg = dict(max_epochs=100)
 custom_hooks = [*_base_.pretrain_hooks, _base_.svm_hook]
