@@ -44,6 +44,11 @@ class Run:
         """What tools/evaluate.py wrote."""
         return self.folder / 'scores.json'
 
+    @property
+    def has_results(self) -> bool:
+        """Whether something was made by the config in the folder: a checkpoint or scores."""
+        return self.scores_file.is_file() or any((self.folder / 'train').glob('*.pth'))
+
 
 @dataclass(frozen=True)
 class Row:
@@ -182,7 +187,7 @@ def prepare_folders(rows: Sequence[Row], out: Path, resume: bool) -> None:
                          'another folder')
     # All are compared before anything is written.
     for run in (run for row in rows for run in row.runs):
-        if run.config_file.is_file() and run.config_file.read_text(
+        if run.has_results and run.config_file.read_text(
                 encoding='utf-8') != run.config.pretty_text:
             raise ValueError(f'--resume: {run.folder} was made with other settings, which its '
                              'config.py holds; give the same configs and --cfg-options, or '

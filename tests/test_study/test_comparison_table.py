@@ -1,0 +1,132 @@
+"""The numbers of a comparison, against hand-computed ones."""
+import json
+
+import numpy as np
+import pytest
+from mmengine.config import Config
+
+from dcglr_mm.study import Row, Run, Scoring, collect, format_markdown, format_text
+from dcglr_mm.study.cost import read_cost, share_done
+from dcglr_mm.study.report import draw
+
+SCORING = Scoring(presets=('strl', ), rotations=('so3', ))
+
+
+def scores(strl, folds, knn, rank, converged=True):
+    """What score_backbone returns, as far as the table reads it."""
+    return dict(test_samples=100, rotations=dict(so3=dict(
+        svm=dict(all=dict(accuracy=folds, std=0, accuracy_at_C1=0.1, fold_accuracy=0.5,
+                          fold_accuracy_std=0.01)),
+        presets=dict(strl=dict(accuracy=strl, converged=converged)),
+        knn=dict(accuracy=knn),
+        features=dict(effective_rank=rank, relative_std=0.5, effective_rank_standardised=9.0))))
+
+
+def make_run(folder, networks, seeds=(), checkpoint=None):
+    folder.mkdir(parents=True)
+    run = Run(folder, Config(dict(train_cfg=dict(max_epochs=4))), seeds, checkpoint)
+    run.scores_file.write_text(json.dumps(dict(networks={
+        name: dict(scores=entry) for name, entry in networks.items()})))
+    return run
+
+
+def write_log(run, *records, name='20260101_000000'):
+    log = run.work_dir / name / 'vis_data' / 'scalars.json'
+    log.parent.mkdir(parents=True)
+    log.write_text(''.join(json.dumps(record) + '\n' for record in records))
+
+
+@pytest.fixture
+def rows(tmp_path):
+    untrained = make_run(tmp_path / 'u', {
+        'untrained': [scores(.1, .2, .3, 4.), scores(.2, .2, .5, 4.)],
+        'untrained, BN calibrated': [scores(.3, .1, .1, 5.), scores(.3, .3, .1, 5.)]}, (0, 1))
+    trained = [make_run(tmp_path / f's{seed}', {'net': [scores(*values)]}, (seed, ))
+               for seed, values in enumerate([(.5, .6, .7, 2., False), (.7, .6, .3, 3.)])]
+    for run, peak in zip(trained, (1e9, 2e9)):
+        (run.folder / 'trained.json').write_text(json.dumps(dict(checkpoint='c',
+                                                                 peak_bytes=peak)))
+    # 10 steps of 2 s, 10 of 1 s; the second run broke off after step 12 and went on from step 10.
+    write_log(trained[0], dict(step=10, time=2., loss=1., epoch=1), dict(step=20, time=1., epoch=2))
+    write_log(trained[1], dict(step=10, time=2., epoch=1), dict(step=12, time=90., epoch=2))
+    write_log(trained[1], dict(step=12, time=1., epoch=2), dict(step=20, time=1., epoch=2),
+              name='20260101_000001')
+    return [Row('untrained', 'PCT', 'c.py', (untrained, )),
+            Row('STRL', 'PCT', 'c.py', tuple(trained))]
+
+
+def test_means_deviations_and_costs(rows):
+    table = collect(rows, SCORING)
+    untrained, calibrated, strl = table['rows']
+    assert [row['method'] for row in table['rows']] == [
+        'untrained', 'untrained, BN calibrated', 'STRL']
+    assert untrained['scores']['strl']['values'] == [.1, .2]
+    assert calibrated['scores']['C by folds']['mean'] == pytest.approx(.2)
+    assert strl['scores']['strl']['mean'] == pytest.approx(.6)
+    assert strl['scores']['strl']['std'] == pytest.approx(.02**.5)
+    assert strl['scores']['kNN']['std'] == pytest.approx(.08**.5)
+    assert strl['collapse']['effective_rank']['mean'] == 2.5
+    assert strl['not_converged'] == ['strl'] and untrained['not_converged'] == []
+    assert (strl['seeds'], strl['checkpoints']) == ([0, 1], [])
+    cost = {name: column['values'] for name, column in strl['cost'].items()}
+    np.testing.assert_allclose(cost['steps'], [20, 20])
+    np.testing.assert_allclose(cost['milliseconds_a_step'], [1500, 1500])
+    np.testing.assert_allclose(cost['minutes'], [.5, .5])
+    np.testing.assert_allclose(cost['peak_gigabytes'], [1, 2])
+    assert untrained['cost'] == {}
+    assert table['test_samples'] == 100
+    assert json.loads(json.dumps(table)) == table
+
+
+def test_runs_that_failed_are_named_and_not_in_the_means(rows):
+    failed = rows[1].runs[0].folder
+    table = collect(rows, SCORING, {failed: 'training STRL: diverged'})
+    assert table['failures'] == {str(failed): 'training STRL: diverged'}
+    assert table['rows'][2]['seeds'] == [1]
+    assert table['rows'][2]['scores']['strl']['values'] == [.7]
+    nothing = collect(rows[1:], SCORING, {run.folder: 'x' for run in rows[1].runs})
+    with pytest.raises(ValueError, match='no run has ended well'):
+        format_text(nothing)
+
+
+def test_text_and_markdown(rows):
+    table = collect(rows, SCORING)
+    lines = format_text(table).splitlines()
+    assert lines[-1].split() == ('PCT STRL rotated 2 0.600 ± 0.141* 0.600 ± 0.000 0.500 ± 0.283 '
+                                 '2.5 ± 0.7 0.500 ± 0.000 20 1500 0.5 1.50').split()
+    head, rule, *body = format_markdown(table).splitlines()
+    assert head.count('|') == rule.count('|') == body[0].count('|')
+    assert '| **0.600** ± 0.141* |' in body[2] and '**' not in body[0]
+    # The columns of cost are left out where nothing was trained.
+    assert 'minutes' not in format_text(collect(rows[:1], SCORING))
+
+
+def test_a_loaded_networks_cost_comes_from_the_log_beside_it(tmp_path):
+    work_dir = tmp_path / 'work'
+    run = make_run(tmp_path / 'r', {}, checkpoint=work_dir / 'epoch_4.pth')
+    assert read_cost(run) == (None, None, None)
+    write_log(run, dict(step=5, time=.5, memory=100), dict(step=8, time=1., memory=300))
+    assert read_cost(run) == (8, pytest.approx(5.5), 300 * 2**20)
+
+
+def test_share_done(tmp_path):
+    run = make_run(tmp_path / 'r', {})
+    assert share_done(run) == 0
+    write_log(run, dict(step=10, time=1., epoch=3), {'svm/test_accuracy': .5, 'step': 3})
+    log, = run.work_dir.glob('*/vis_data/scalars.json')
+    log.write_text(log.read_text() + '{"step": 11, "ti')  # cut off in the middle of a write
+    assert share_done(run) == 2.5 / 4
+    run.config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=40)
+    assert share_done(run) == 10 / 40
+
+
+def test_the_picture_shows_these_numbers(rows):
+    figure = draw(collect(rows, SCORING), 'so3')
+    panels = {axes.get_title('left'): axes for axes in figure.axes if axes.get_title('left')}
+    assert list(panels) == ['SVM, strl, %', 'SVM, C by folds, %', 'kNN, %', 'effective rank']
+    heights = [bar.get_height() for bar in panels['SVM, strl, %'].patches]
+    np.testing.assert_allclose(heights, [15, 30, 60])
+    heights = [bar.get_height() for bar in panels['effective rank'].patches]
+    np.testing.assert_allclose(heights, [4, 5, 2.5])
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        'untrained', 'untrained, BN calibrated', 'STRL']
