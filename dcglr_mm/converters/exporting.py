@@ -77,7 +77,8 @@ def export_weights(path: str | Path, to: str, network: str = 'teacher') -> Expor
 def _select_backbone(content: Mapping[str, Any], network: str, report: Report) -> Selected:
     state = plain_state_dict(content, report)
     names = select_by_prefix(state, 'module.').names
-    prefixes = [f'{network}.backbone.', 'backbone.']
+    # A segmentor or detector of mmdet3d has our backbone within its own.
+    prefixes = [f'{network}.backbone.', 'backbone.backbone.', 'backbone.']
     prefix = next((p for p in prefixes if any(name.startswith(p) for name in names)), '')
     others = [name for name in _NETWORKS if any(key.startswith(f'{name}.') for key in names)]
     if others and network not in others:
@@ -137,6 +138,8 @@ def recorded_backbone(meta: Any) -> dict[str, Any] | None:
         except (SyntaxError, ValueError):
             return None
         backbone = models[-1].get('backbone') if models and isinstance(models[-1], dict) else None
+    if isinstance(backbone, Mapping) and isinstance(backbone.get('backbone'), Mapping):
+        backbone = backbone['backbone']  # within that of a segmentor or detector of mmdet3d
     return dict(backbone) if isinstance(backbone, Mapping) else None
 
 

@@ -94,7 +94,8 @@ class SceneHead(Head):
 
     def build_config(self, backbone: dict[str, Any],
                      weights: Mapping[str, Tensor]) -> dict[str, Any]:
-        hidden, inputs, _ = shape_of(weights, 'conv7.0.weight', 3)
+        inputs = backbone['emb_dims'] + sum(widths[-1] for widths in backbone['stage_widths'])
+        hidden = shape_of(weights, 'conv7.0.weight', 3)[0]
         channels = shape_of(weights, 'conv8.0.weight', 3)[0]
         classes = shape_of(weights, 'conv9.weight', 3)[0]
         backbone['type'] = f'dcglr_mm.{backbone["type"]}'

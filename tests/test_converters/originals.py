@@ -7,6 +7,7 @@ import copy
 
 import torch
 import torch.nn.functional as F
+from original_classifiers import Classifier, add_classifier
 from original_ops import rows, sample_and_group, squared_distances
 from torch import Tensor, nn
 
@@ -25,8 +26,8 @@ def conv_layer(norm: nn.Module, inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(conv(inputs, outputs, 1, bias=False), norm, nn.LeakyReLU(0.2))
 
 
-class DGCNN(nn.Module):
-    """Shape network; ``classes`` adds the classifier's head, whose weights take no part here.
+class DGCNN(Classifier):
+    """Shape network; ``classes`` adds the classifier's head.
 
     The released networks have ``width=64`` and ``emb_dims=1024``.
     """
@@ -43,11 +44,7 @@ class DGCNN(nn.Module):
             setattr(self, f'conv{i}', conv_layer(getattr(self, f'bn{i}'), 2 * inputs, outputs))
         self.conv5 = conv_layer(self.bn5, sum(widths), emb_dims)
         if classes is not None:
-            self.linear1 = nn.Linear(2 * emb_dims, 512, bias=False)
-            self.bn6 = nn.BatchNorm1d(512)
-            self.linear2 = nn.Linear(512, 256)
-            self.bn7 = nn.BatchNorm1d(256)
-            self.linear3 = nn.Linear(256, classes)
+            add_classifier(self, 2 * emb_dims, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         stages = []
@@ -59,7 +56,7 @@ class DGCNN(nn.Module):
 
 
 class DGCNNSeg(nn.Module):
-    """Network of the points of a scene, up to the features before its head."""
+    """Network of the points of a scene."""
 
     def __init__(self, k: int, in_channels: int = 9, classes: int | None = 13) -> None:
         super().__init__()
@@ -85,6 +82,10 @@ class DGCNNSeg(nn.Module):
         stages = torch.cat([first, second, third], 1)
         pooled = self.conv6(stages).max(-1, keepdim=True).values
         return pooled[..., 0], torch.cat([pooled.expand(-1, -1, x.shape[2]), stages], 1)
+
+    def logits(self, x: Tensor) -> Tensor:
+        """Of the points, (B, classes, N)."""
+        return self.conv9(self.conv8(self.conv7(self(x)[1])))
 
 
 def with_byol_heads(network: nn.Module, features: int, predictor: bool) -> nn.Module:
@@ -133,8 +134,8 @@ class SALayer(nn.Module):
         return x + F.relu(self.after_norm(self.trans_conv(offset)))
 
 
-class PCT(nn.Module):
-    """Shape network of PCT_Pytorch up to its pooled feature, and its head's weights.
+class PCT(Classifier):
+    """Shape network of PCT_Pytorch.
 
     The released network has ``width=64`` and so 1024 features; ``width=8`` is the same in small.
     """
@@ -156,11 +157,7 @@ class PCT(nn.Module):
         self.conv_fuse = nn.Sequential(
             nn.Conv1d(20 * width, 16 * width, 1, bias=False), nn.BatchNorm1d(16 * width),
             nn.LeakyReLU(0.2))
-        self.linear1 = nn.Linear(16 * width, 512, bias=False)
-        self.bn6 = nn.BatchNorm1d(512)
-        self.linear2 = nn.Linear(512, 256)
-        self.bn7 = nn.BatchNorm1d(256)
-        self.linear3 = nn.Linear(256, classes)
+        add_classifier(self, 16 * width, classes)
 
     def forward(self, x: Tensor) -> Tensor:
         xyz = x.transpose(1, 2)

@@ -1,5 +1,6 @@
 """Every key of an imported checkpoint is taken or listed, and what is wrong is one sentence."""
 import layouts
+import original_classifiers
 import originals
 import pytest
 import torch
@@ -163,7 +164,12 @@ def test_sources_tell_their_checkpoints_apart(tmp_path):
         'pos-bert': small_pos_bert().state_dict(),
         'pct': dict(state_dict=originals.PCT(4).state_dict()),
         'dgcnn': small_dgcnn(classes=2).state_dict(),
-        'dgcnn-seg': layouts.parallel(originals.DGCNNSeg(5))}
+        'dgcnn-seg': layouts.parallel(originals.DGCNNSeg(5)),
+        'pointnet': layouts.parallel(original_classifiers.PointNet(8, classes=2)),
+        'strl-pointnet': dict(state_dict={
+            f'target_network.{k}': v
+            for k, v in original_classifiers.PointNet(8).state_dict().items()})}
+    assert contents.keys() == SOURCES.keys() - {'strl-seg'}
     for name, content in contents.items():
         found = [key for key, source in SOURCES.items() if source.recognises(content)]
         assert found == [name]
