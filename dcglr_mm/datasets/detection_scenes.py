@@ -18,6 +18,7 @@ from .detection_room import CLASSES, furnish
 from .rooms.scan import visible_from
 from .rooms.scene import Pose
 from .shapes import Mesh, merge, triangle_areas
+from .sole_writer import sole_writer
 
 SPLITS = ('train', 'val')
 # Of the camera that took most of SUN RGB-D: its inner matrix, and the image's width and height.
@@ -113,29 +114,36 @@ def write_detection_scenes(folder: str | Path, num_train: int, num_val: int, see
         report: Called with the split, scenes done and scenes in all after each scene.
 
     Raises:
-        FileExistsError: ``folder`` holds other clouds, such as those of SUN RGB-D itself.
+        FileExistsError: ``folder`` holds other clouds, such as those of SUN RGB-D itself, or
+            another process is writing it.
         ValueError: If a number is out of range.
     """
     if min(num_train, num_val) < 1:
         raise ValueError(f'each split needs at least one scene, got {num_train} and {num_val}')
-    folder = Path(folder)
-    (folder / 'points').mkdir(parents=True, exist_ok=True)
-    _refuse_others(folder / 'points')
-    for split in SPLITS:  # of an earlier set, whose boxes are not those of the points to come
-        _info_path(folder, split).unlink(missing_ok=True)
-    for split, count in zip(SPLITS, (num_train, num_val)):
-        infos = []
-        for number in range(count):
-            scene = make_scene(seed, split, number, num_points)
-            name = f'{split}_{number:06d}'
-            _write(folder / 'points' / f'{name}.bin', scene.points.tobytes())
-            infos.append(_info(scene, name, number))
-            if report is not None:
-                report(split, number + 1, count)
-        metainfo = {'categories': {name: i for i, name in enumerate(CLASSES)},
-                    'dataset': 'sunrgbd', 'info_version': '1.1'}
-        content = pickle.dumps({'metainfo': metainfo, 'data_list': infos})
-        _write(_info_path(folder, split), content)
+    folder = Path(folder).resolve()  # the folder itself where it is a link
+    with sole_writer(folder):
+        (folder / 'points').mkdir(parents=True, exist_ok=True)
+        _refuse_others(folder / 'points')
+        for split in SPLITS:  # of an earlier set, whose boxes are not those of the points to come
+            _info_path(folder, split).unlink(missing_ok=True)
+        for split, count in zip(SPLITS, (num_train, num_val)):
+            _write_split(folder, split, count, seed, num_points, report)
+
+
+def _write_split(folder: Path, split: str, count: int, seed: int, num_points: int,
+                 report: Callable[[str, int, int], None] | None) -> None:
+    infos = []
+    for number in range(count):
+        scene = make_scene(seed, split, number, num_points)
+        name = f'{split}_{number:06d}'
+        _write(folder / 'points' / f'{name}.bin', scene.points.tobytes())
+        infos.append(_info(scene, name, number))
+        if report is not None:
+            report(split, number + 1, count)
+    metainfo = {'categories': {name: i for i, name in enumerate(CLASSES)},
+                'dataset': 'sunrgbd', 'info_version': '1.1'}
+    content = pickle.dumps({'metainfo': metainfo, 'data_list': infos})
+    _write(_info_path(folder, split), content)
 
 
 def _refuse_others(points: Path) -> None:

@@ -16,10 +16,9 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol
 
-import filelock
-
 from ...engine.atomic_backend import write_atomically
 from ...engine.progress import ProgressLine
+from ..sole_writer import sole_writer
 from .room import Room, RoomSource
 from .workers import end_with_parent, worker_context
 
@@ -59,8 +58,8 @@ def convert_rooms(source: RoomSource, layout: RoomFormat, out: str | Path, worke
         What was mended or left out, one sentence each.
 
     Raises:
-        FileExistsError: ``out`` holds something else, or ``OUT.partial`` was begun from other data
-            or with other settings.
+        FileExistsError: ``out`` holds something else, ``OUT.partial`` was begun from other data or
+            with other settings, or another process is writing.
         ValueError: Rooms cannot be read; the others are converted, and kept for the next call.
     """
     if workers < 0:
@@ -68,17 +67,8 @@ def convert_rooms(source: RoomSource, layout: RoomFormat, out: str | Path, worke
     if not source.names:
         raise ValueError('there are no rooms to convert')
     out = Path(out).resolve()  # the folder itself where it is a link
-    out.parent.mkdir(parents=True, exist_ok=True)
-    lock = filelock.FileLock(out.parent / f'.{out.name}.lock')
-    try:
-        lock.acquire(timeout=0)
-    except filelock.Timeout:
-        raise FileExistsError(f'another process is writing {out}') from None
-    try:
+    with sole_writer(out):
         return _convert(source, layout, out, workers, label)
-    finally:
-        lock.release()
-        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def _convert(source: RoomSource, layout: RoomFormat, out: Path, workers: int,
