@@ -29,7 +29,7 @@ test_dataloader = dict(
         areas=[6],
         test_mode=True,
         pipeline=[dict(type='dcglr_mm.PackSegInputs', num_classes=13)]))
-test_evaluator = dict(type='mmdet3d.SegMetric')
+test_evaluator = dict(type='dcglr_mm.RoomSegMetric')
 test_cfg = dict()
 
 model = dict(

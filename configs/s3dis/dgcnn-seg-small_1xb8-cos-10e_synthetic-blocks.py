@@ -43,7 +43,7 @@ test_dataloader = dict(
     num_workers=0,
     persistent_workers=False,
     dataset=dict(data_root=data_root, num_points=num_points))
-val_evaluator = dict(type='mmdet3d.SegMetric')
+val_evaluator = dict(type='dcglr_mm.RoomSegMetric')
 val_cfg = dict()
 
 optim_wrapper = dict(

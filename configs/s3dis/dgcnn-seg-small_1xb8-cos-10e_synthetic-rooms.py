@@ -39,6 +39,7 @@ test_dataloader = dict(
     persistent_workers=False,
     dataset=dict(data_root=data_root, ann_files='s3dis_infos_Area_6.pkl', scene_idxs=None,
                  pipeline=test_pipeline))
+val_evaluator = test_evaluator = dict(type='dcglr_mm.RoomSegMetric')
 val_cfg = dict()
 test_cfg = dict()
 

@@ -26,6 +26,7 @@ train_dataloader = dict(
     ]))
 test_dataloader = dict(dataset=dict(pipeline=[
     *_base_.test_pipeline[:2], dict(type='dcglr_mm.CheckPointLabels'), *_base_.test_pipeline[2:]]))
+test_evaluator = dict(type='dcglr_mm.RoomSegMetric')
 val_dataloader = None
 val_evaluator = None
 val_cfg = None

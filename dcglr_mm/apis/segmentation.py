@@ -1,7 +1,6 @@
 """What pre-training is worth to a segmentor that has labels of a few rooms only."""
 import json
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,11 +129,7 @@ def _run_trial(cfg: Config, trial: Trial, weights: str | Path, out: Path,
     runner.register_hook(progress, priority='VERY_LOW')
     runner.register_hook(InterruptHook())
     runner.train()
-    with warnings.catch_warnings():
-        # SegMetric divides by the number of points of classes that are not there, and leaves the
-        # result out.
-        warnings.filterwarnings('ignore', 'invalid value encountered', RuntimeWarning)
-        metrics = {name: float(value) for name, value in runner.test().items()}
+    metrics = {name: float(value) for name, value in runner.test().items()}
     result = dict(metrics=metrics, train_rooms=list(runner.train_dataloader.dataset.rooms),
                   seconds=round(time.monotonic() - start, 1))
     if picture_room is not None:

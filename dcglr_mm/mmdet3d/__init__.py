@@ -14,6 +14,7 @@ except ImportError as error:
 from .check_labels import CheckPointLabels
 from .pack_seg import PackSegInputs
 from .point_backbone import MMDet3DBackbone
+from .room_seg_metric import RoomSegMetric
 from .room_segmentor import RoomSegmentor
 from .seed_item import SeedItem
 from .strict_backbones import load_backbones_strictly
@@ -21,5 +22,6 @@ from .strict_backbones import load_backbones_strictly
 load_backbones_strictly()
 
 __all__ = [
-    'CheckPointLabels', 'MMDet3DBackbone', 'PackSegInputs', 'RoomSegmentor', 'SeedItem'
+    'CheckPointLabels', 'MMDet3DBackbone', 'PackSegInputs', 'RoomSegMetric', 'RoomSegmentor',
+    'SeedItem'
 ]

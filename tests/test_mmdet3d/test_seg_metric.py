@@ -1,4 +1,6 @@
-"""mmdet3d's SegMetric gives the numbers of the paper's protocol."""
+"""mmdet3d's SegMetric gives the numbers of the paper's protocol, and ours gives the same."""
+import warnings
+
 import pytest
 
 pytest.importorskip('mmdet3d')
@@ -7,6 +9,8 @@ import numpy as np
 import torch
 from mmdet3d.evaluation import SegMetric
 from mmdet3d.structures import Det3DDataSample, PointData
+
+from dcglr_mm.mmdet3d import RoomSegMetric, room_seg_metric
 
 CLASSES = tuple(f'class{i}' for i in range(13))
 IGNORED = 13
@@ -35,8 +39,8 @@ def slow_ious(truth, predicted):
     return [i / u if u else None for i, u in zip(intersection, union)]
 
 
-def score(truth, predicted, batch=2):
-    metric = SegMetric()
+def score(truth, predicted, batch=2, kind=RoomSegMetric):
+    metric = kind()
     metric.dataset_meta = dict(label2cat=CLASSES, ignore_index=IGNORED)
     for first in range(0, len(truth), batch):
         samples = []
@@ -91,6 +95,28 @@ def test_equals_the_protocol(true_classes, predicted_classes):
     rng = np.random.default_rng(1)
     truth, predicted = blocks(rng, list(true_classes)), blocks(rng, list(predicted_classes))
     assert_protocol(score(truth, predicted), truth, predicted)
+
+
+@pytest.mark.parametrize('true, predicted, absent', [
+    ([0, 1, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, IGNORED], [0, 2], 'class2'),
+    (range(13), [4], None),
+    ([3, 4], [3], ', '.join(f'class{i}' for i in range(13) if i not in (3, 4))),
+])
+def test_absent_classes_are_named_instead_of_warnings(monkeypatch, true, predicted, absent):
+    rng = np.random.default_rng(3)
+    truth, predicted = blocks(rng, list(true), 9), blocks(rng, list(predicted), 9)
+    said = []
+    monkeypatch.setattr(room_seg_metric, 'print_log', lambda line, **kwargs: said.append(line))
+    with warnings.catch_warnings():
+        warnings.simplefilter('error')
+        metrics = score(truth, predicted)
+    assert said == ([] if absent is None else [
+        f'no point is labelled {absent}: such a class does not count in acc_cls, nor in miou '
+        'unless it is predicted, an IoU of 0'])
+    with np.errstate(invalid='ignore'):
+        np.testing.assert_equal(metrics, score(truth, predicted, kind=SegMetric))
+    recalls = [(predicted[truth == c] == c).mean() for c in np.unique(truth) if c != IGNORED]
+    assert metrics['acc_cls'] == pytest.approx(np.mean(recalls), rel=1e-12)
 
 
 def test_ious_are_of_the_sums_over_blocks_not_means_of_the_blocks():

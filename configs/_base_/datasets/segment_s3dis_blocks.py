@@ -27,7 +27,7 @@ test_dataloader = dict(
         areas=[6],
         test_mode=True,
         pipeline=[dict(type='dcglr_mm.PackSegInputs', num_classes=13, ignore_index=13)]))
-test_evaluator = dict(type='mmdet3d.SegMetric')
+test_evaluator = dict(type='dcglr_mm.RoomSegMetric')
 test_cfg = dict()
 
 vis_backends = [dict(type='mmengine.LocalVisBackend'), dict(type='mmengine.TensorboardVisBackend')]
