@@ -3,6 +3,7 @@ import json
 import os
 import queue
 import sys
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -14,7 +15,7 @@ from dcglr_mm.engine.resume import find_checkpoint_to_resume
 
 from .cost import share_done
 from .plan import UNTRAINED, Row, Run
-from .processes import CommandFailed, Processes, reason_of_failure
+from .processes import CommandFailed, Processes, reason_of_failure, size_of
 from .scoring import TOOLS, Scoring, read_scores
 
 _SECONDS_BETWEEN_LOOKS = 2.0
@@ -146,14 +147,25 @@ def _train(work: _Work, row: Row, run: Run, environment: dict[str, str]) -> Path
     note = run.folder / 'trained.json'
     if note.is_file():
         return run.work_dir / json.loads(note.read_text(encoding='utf-8'))['checkpoint']
+    begin = time.time()
     outcome = _run(work, f'training {_name(row, run)}', train_command(run),
                    run.folder / 'train.log', environment)
-    checkpoint, problems = find_checkpoint_to_resume(run.work_dir)
+    checkpoint = _last_checkpoint(row, run)
+    # A process that found the training finished has not had the memory of one.
+    trained = checkpoint.stat().st_mtime >= begin
+    found = dict(checkpoint=checkpoint.name, peak_bytes=outcome.peak_bytes if trained else None)
+    write_atomically(json.dumps(found).encode(), note)
+    return checkpoint
+
+
+def _last_checkpoint(row: Row, run: Run) -> Path:
+    try:
+        checkpoint, problems = find_checkpoint_to_resume(run.work_dir)
+    except ValueError as error:  # all are damaged
+        raise CommandFailed(f'training {_name(row, run)}: {error}') from error
     if checkpoint is None:
         raise CommandFailed(f'training {_name(row, run)} left no whole checkpoint in '
                             f'{run.work_dir} ({"; ".join(problems) or "none was written"})')
-    found = dict(checkpoint=Path(checkpoint).name, peak_bytes=outcome.peak_bytes)
-    write_atomically(json.dumps(found).encode(), note)
     return Path(checkpoint)
 
 
@@ -167,9 +179,10 @@ def _score(work: _Work, row: Row, run: Run, checkpoint: Path | None,
 
 def _run(work: _Work, what: str, command: list[str], log: Path, environment: dict[str, str]):
     work.say(f'{what} ...')
+    begin = size_of(log)
     outcome = work.processes.run(command, log, environment)
     if outcome.status != 0:
-        raise CommandFailed(f'{what}: {reason_of_failure(outcome.status, log)}')
+        raise CommandFailed(f'{what}: {reason_of_failure(outcome.status, log, begin)}')
     work.say(f'{what} took {outcome.seconds / 60:.1f} min')
     return outcome
 

@@ -1,17 +1,22 @@
 """Run commands in processes of their own, and know what each of them cost."""
+import contextlib
 import fcntl
 import os
+import resource
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 #: What ``ru_maxrss`` counts: bytes on macOS, kibibytes elsewhere.
 _RSS_UNIT = 1 if sys.platform == 'darwin' else 1024
+
+#: File of a comparison's folder that is locked as long as the comparison is at work.
+LOCK = 'comparison.lock'
 
 
 class Outcome(NamedTuple):
@@ -20,11 +25,12 @@ class Outcome(NamedTuple):
     Attributes:
         status: 0, an exit status, or the negative number of the signal that killed it.
         seconds: Wall clock.
-        peak_bytes: Most resident memory of the process, or of one of its children.
+        peak_bytes: Most resident memory of the process, or of one of its children; None where
+            that was not more than this process has, which the system counts as the other's.
     """
     status: int
     seconds: float
-    peak_bytes: int
+    peak_bytes: int | None
 
 
 class CommandFailed(RuntimeError):
@@ -59,6 +65,8 @@ class Processes:
             with open(log, 'ab') as output:
                 start = time.monotonic()
                 process = self._start(command, output, environment, lock.fileno())
+                # Until it executes the command it is a copy of this process, which counts.
+                inherited = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
             try:
                 # Popen would not say what the process used.
                 _, status, usage = os.wait4(process.pid, 0)
@@ -66,7 +74,8 @@ class Processes:
                 with self._lock:
                     self._running.discard(process)
             process.returncode = os.waitstatus_to_exitcode(status)
-        return Outcome(process.returncode, time.monotonic() - start, usage.ru_maxrss * _RSS_UNIT)
+        peak = usage.ru_maxrss * _RSS_UNIT if usage.ru_maxrss > inherited else None
+        return Outcome(process.returncode, time.monotonic() - start, peak)
 
     def _start(self, command, output, environment, lock: int) -> subprocess.Popen:
         with self._lock:
@@ -84,12 +93,42 @@ class Processes:
         with self._lock:
             self._stopped = True
             for process in self._running:
-                os.kill(process.pid, signal.SIGTERM)
+                with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+                    os.kill(process.pid, signal.SIGTERM)
 
 
-def reason_of_failure(status: int, log: Path) -> str:
-    """Say why a process failed: its own last error, if it gave one."""
-    lines = log.read_text(encoding='utf-8', errors='replace').splitlines() if log.is_file() else []
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other comparisons out of a folder, which is made if it is not there.
+
+    Raises:
+        ValueError: Another comparison is at work there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / LOCK, 'a', encoding='utf-8') as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f'--out {folder}: another comparison is at work there; wait for it, '
+                             'or give another folder') from None
+        yield
+
+
+def size_of(log: Path) -> int:
+    """Bytes of a log; 0 if it is not there."""
+    return log.stat().st_size if log.is_file() else 0
+
+
+def reason_of_failure(status: int, log: Path, begin: int = 0) -> str:
+    """Say why a process failed: its own last error, if it gave one.
+
+    Args:
+        status: See :class:`Outcome`.
+        log: Its output, after that of earlier processes.
+        begin: Size of the log when it was started.
+    """
+    said = log.read_bytes()[begin:] if log.is_file() else b''
+    lines = said.decode('utf-8', errors='replace').splitlines()
     said = next((line for line in reversed(lines[-40:]) if line.startswith('error: ')), None)
     if said is not None:
         return said.removeprefix('error: ')

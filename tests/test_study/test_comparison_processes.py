@@ -1,5 +1,6 @@
 """Processes of a comparison: their cost, their ends, and what a killed comparison leaves."""
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -9,7 +10,8 @@ import time
 
 import pytest
 
-from dcglr_mm.study.processes import CommandFailed, Processes, reason_of_failure
+from dcglr_mm.study.processes import (_RSS_UNIT, CommandFailed, Processes, alone_in,
+                                      reason_of_failure, size_of)
 
 
 def python(code):
@@ -25,18 +27,22 @@ def wait_for(condition, seconds=20):
 
 def test_status_output_and_peak_memory(tmp_path):
     log = tmp_path / 'a.log'
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _RSS_UNIT
     small = Processes().run(python('print("small")'), log, os.environ)
-    large = Processes().run(python('''
-        x = bytearray(200_000_000)
+    large = Processes().run(python(f'''
+        x = bytearray({ours} + 50_000_000)
         x[::4096] = bytes(len(x[::4096]))
         import sys
         print('error: no such thing', file=sys.stderr)
         sys.exit(3)'''), log, os.environ)
     assert (small.status, large.status) == (0, 3)
     assert log.read_text() == 'small\nerror: no such thing\n'
-    # This process, from which both are started, is already large; 200 MB more show beyond it.
-    assert 200e6 <= large.peak_bytes < 3e9
+    # This process, from which both are started, is larger than the first, and the system says so.
+    assert small.peak_bytes is None
+    assert ours + 50e6 <= large.peak_bytes < ours + 150e6
     assert reason_of_failure(3, log) == 'no such thing'
+    # What an earlier process said is not why a later one was killed.
+    assert reason_of_failure(-9, log, size_of(log)).startswith('its process was killed by signal 9')
 
 
 def test_a_failure_without_a_word_is_described(tmp_path):
@@ -70,6 +76,24 @@ def test_stop_ends_every_process_in_good_order_and_starts_no_other(tmp_path):
     with pytest.raises(CommandFailed, match='interrupted'):
         processes.run(python('print(1)'), tmp_path / 'late.log', os.environ)
     assert not (tmp_path / 'late.log').read_text()
+
+
+def test_a_process_that_has_just_ended_does_not_keep_the_others_from_being_stopped(tmp_path):
+    processes = Processes()
+    ended = subprocess.Popen(python('pass'))
+    ended.wait()
+    running = [subprocess.Popen(python('import time; time.sleep(60)')) for _ in range(2)]
+    processes._running.update([running[0], ended, running[1]])
+    processes.stop()
+    assert [process.wait(20) for process in running] == [-signal.SIGTERM] * 2
+
+
+def test_a_folder_has_one_comparison_at_a_time(tmp_path):
+    out = tmp_path / 'a' / 'b'
+    for _ in range(2):
+        with alone_in(out), pytest.raises(ValueError, match=r'b: another comparison is at work'):
+            with alone_in(out):
+                pass
 
 
 def test_what_a_killed_comparison_left_running_is_not_started_twice(tmp_path):

@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 
 from dcglr_mm.study import Row, Run, Scoring, collect, format_markdown, format_text
@@ -36,6 +37,11 @@ def write_log(run, *records, name='20260101_000000'):
     log.write_text(''.join(json.dumps(record) + '\n' for record in records))
 
 
+def at(step, seconds, **more):
+    """What MMEngine logs every few steps."""
+    return dict(step=step, iter=step, time=seconds, **more)
+
+
 @pytest.fixture
 def rows(tmp_path):
     untrained = make_run(tmp_path / 'u', {
@@ -47,10 +53,9 @@ def rows(tmp_path):
         (run.folder / 'trained.json').write_text(json.dumps(dict(checkpoint='c',
                                                                  peak_bytes=peak)))
     # 10 steps of 2 s, 10 of 1 s; the second run broke off after step 12 and went on from step 10.
-    write_log(trained[0], dict(step=10, time=2., loss=1., epoch=1), dict(step=20, time=1., epoch=2))
-    write_log(trained[1], dict(step=10, time=2., epoch=1), dict(step=12, time=90., epoch=2))
-    write_log(trained[1], dict(step=12, time=1., epoch=2), dict(step=20, time=1., epoch=2),
-              name='20260101_000001')
+    write_log(trained[0], at(10, 2., loss=1., epoch=1), at(20, 1., epoch=2))
+    write_log(trained[1], at(10, 2., epoch=1), at(12, 90., epoch=2))
+    write_log(trained[1], at(12, 1., epoch=2), at(20, 1., epoch=2), name='20260101_000001')
     return [Row('untrained', 'PCT', 'c.py', (untrained, )),
             Row('STRL', 'PCT', 'c.py', tuple(trained))]
 
@@ -105,19 +110,32 @@ def test_a_loaded_networks_cost_comes_from_the_log_beside_it(tmp_path):
     work_dir = tmp_path / 'work'
     run = make_run(tmp_path / 'r', {}, checkpoint=work_dir / 'epoch_4.pth')
     assert read_cost(run) == (None, None, None)
-    write_log(run, dict(step=5, time=.5, memory=100), dict(step=8, time=1., memory=300))
-    assert read_cost(run) == (8, pytest.approx(5.5), 300 * 2**20)
+    # An evaluation after step 8, which is counted in epochs, has a time as well.
+    write_log(run, at(5, .5, memory=100), at(8, 1., memory=300),
+              dict(step=1, accuracy=.5, time=70.), at(13, 2., memory=900))
+
+    def cost_at(step):
+        torch.save(dict(meta=dict(iter=step), state_dict={}), run.checkpoint)
+        return read_cost(run)
+    assert cost_at(8) == (8, pytest.approx(5.5), 300 * 2**20)  # not what followed it
+    assert cost_at(10) == (10, pytest.approx(7.5), 300 * 2**20)
+    assert cost_at(15) == (15, pytest.approx(19.5), 900 * 2**20)
+    assert cost_at(19) == (None, None, None)  # the log does not reach that far: it is another's
+    torch.save({'weight': torch.ones(1)}, run.checkpoint)
+    assert read_cost(run) == (None, None, None)
 
 
 def test_share_done(tmp_path):
     run = make_run(tmp_path / 'r', {})
     assert share_done(run) == 0
-    write_log(run, dict(step=10, time=1., epoch=3), {'svm/test_accuracy': .5, 'step': 3})
+    write_log(run, at(10, 1., epoch=3), {'accuracy': .5, 'time': 1., 'step': 3})
     log, = run.work_dir.glob('*/vis_data/scalars.json')
     log.write_text(log.read_text() + '{"step": 11, "ti')  # cut off in the middle of a write
     assert share_done(run) == 2.5 / 4
     run.config.train_cfg = dict(type='IterBasedTrainLoop', max_iters=40)
     assert share_done(run) == 10 / 40
+    run.config.train_cfg = dict(type='LoopOfMyOwn')
+    assert share_done(run) == 0
 
 
 def test_the_picture_shows_these_numbers(rows):
