@@ -67,51 +67,54 @@ def choose_execution(jobs: int | None):
     """How many runs at a time, with how many threads, on which GPUs."""
     import torch
 
-    from dcglr_mm.study import Execution
+    from dcglr_mm.study.execution import Execution, name_gpus
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()
-    visible = os.environ.get('CUDA_VISIBLE_DEVICES')
-    gpus = tuple((visible.split(',') if visible else map(str, range(torch.cuda.device_count())))
-                 if torch.cuda.is_available() else ())
+    cores = (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity')
+             else os.cpu_count() or 1)
+    gpus = name_gpus(torch.cuda.device_count() if torch.cuda.is_available() else 0,
+                     os.environ.get('CUDA_VISIBLE_DEVICES'))
     jobs = jobs or len(gpus) or min(4, cores)
-    threads = int(os.environ.get('OMP_NUM_THREADS') or max(1, cores // jobs))
-    return Execution(jobs, threads, gpus)
+    given = os.environ.get('OMP_NUM_THREADS', '').partition(',')[0]  # a number a nesting level
+    return Execution(jobs, int(given) if given.isdigit() else max(1, cores // jobs), gpus)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan, carry out, report; 1 if a run failed."""
+    """Plan, carry out, report; 1 if a run or a picture failed."""
     from dcglr_mm.apis.machine import describe_machine
-    from dcglr_mm.evaluation.comparison import find_svm_hook
-    from dcglr_mm.evaluation.datasets import build_in_test_mode
-    from dcglr_mm.study import Scoring, carry_out, collect, format_text, plan_rows, prepare_folders
+    from dcglr_mm.study import (Scoring, alone_in, carry_out, collect, format_text, plan_rows,
+                                prepare_folders)
     from dcglr_mm.study.figures import draw_figures
     from dcglr_mm.study.report import notes, write_report
+    from dcglr_mm.study.scoring import check_labelled_data
 
     embedded = not args.configs and not args.load
     rotations = args.rotations or (['none'] if embedded else ['none', 'so3'])
-    scoring = Scoring(tuple(args.presets), tuple(rotations), args.folds, args.groups)
+    scoring = Scoring(tuple(dict.fromkeys(args.presets)), tuple(dict.fromkeys(rotations)),
+                      args.folds, args.groups)
     rows = plan_rows(EMBEDDED if embedded else args.configs, args.load, args.out, seeds=args.seeds,
                      options=args.cfg_options, untrained=not args.no_untrained)
-    hook = find_svm_hook(rows[0].runs[0].config)
-    for split in ('train', 'test'):
-        build_in_test_mode(hook[f'{split}_dataset'])  # what is missing is said before the work
+    groups = check_labelled_data(rows, args.groups)
     prepare_folders(rows, args.out, args.resume)
     execution, start = choose_execution(args.jobs), time.monotonic()
     announce(rows, execution, args.out)
 
-    failures = carry_out(rows, scoring, execution, say)
-    table = collect(
-        rows, scoring, failures, command=['python', 'tools/compare.py', *sys.argv[1:]],
-        jobs=execution.jobs, threads=execution.threads, machine=describe_machine(),
-        grouped=bool(args.groups or hook.get('groups')))
-    for reason in failures.values():
+    with alone_in(args.out):
+        failures = carry_out(rows, scoring, execution, say)
+        table = collect(
+            rows, scoring, failures, command=['python', 'tools/compare.py', *sys.argv[1:]],
+            jobs=execution.jobs, threads=execution.threads, machine=describe_machine(),
+            grouped=bool(groups))
+        for reason in failures.values():
+            print(f'failed: {reason}', file=sys.stderr)
+        print(f'\n{format_text(table)}\n\n{notes(table, scoring)}\n')
+        files, undrawn = write_report(table, rows, scoring, args.out), []
+        if args.figures:
+            pictures, undrawn = draw_figures(rows, args.out, failures, say)
+            files += pictures
+    for reason in undrawn:
         print(f'failed: {reason}', file=sys.stderr)
-    print(f'\n{format_text(table)}\n\n{notes(table, scoring)}\n')
-    files = write_report(table, rows, scoring, args.out)
-    if args.figures:
-        files += draw_figures(rows, args.out, failures, say)
     print(f'wrote {", ".join(map(str, files))}\nin all {(time.monotonic() - start) / 60:.1f} min')
-    return 1 if failures else 0
+    return 1 if failures or undrawn else 0
 
 
 def announce(rows, execution, out: Path) -> None:

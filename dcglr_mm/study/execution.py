@@ -43,6 +43,17 @@ class Execution:
         return mine
 
 
+def name_gpus(count: int, visible: str | None) -> tuple[str, ...]:
+    """Names for ``CUDA_VISIBLE_DEVICES``, one a GPU.
+
+    Args:
+        count: How many GPUs torch sees.
+        visible: The variable now. CUDA ignores it from the first name on that is no GPU's.
+    """
+    names = visible.split(',') if visible else map(str, range(count))
+    return tuple(name.strip() for name in names)[:count]
+
+
 @dataclass
 class _Work:
     """What the threads share."""
@@ -171,8 +182,8 @@ def _last_checkpoint(row: Row, run: Run) -> Path:
 
 def _score(work: _Work, row: Row, run: Run, checkpoint: Path | None,
            environment: dict[str, str]) -> None:
-    command = work.scoring.command(row, run, checkpoint)
-    if read_scores(run, command) is None:
+    command, groups = work.scoring.command(row, run, checkpoint), work.scoring.groups
+    if read_scores(run, command, [Path(path) for path in (checkpoint, groups) if path]) is None:
         _run(work, f'scoring {_name(row, run)}', command, run.folder / 'score.log', environment)
         write_atomically(json.dumps(command).encode(), run.folder / 'scored_by.json')
 

@@ -5,39 +5,39 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from .plan import UNTRAINED, Row, Run
-from .processes import CommandFailed, reason_of_failure
+from .plan import UNTRAINED, Row, Run, backbone_of, slug, type_name
+from .processes import reason_of_failure, size_of
 from .scoring import TOOLS
 
 
 def draw_figures(rows: Sequence[Row], out: Path, failures: Mapping[Path, str],
-                 say: Callable[[str], None]) -> list[Path]:
+                 say: Callable[[str], None]) -> tuple[list[Path], list[str]]:
     """Draw t-SNE, spectrum and training curves of each backbone, and attention where there is any.
 
     Of each row the first run that ended well is shown. The scripts' commands and output go to
     ``figures.log``.
 
     Returns:
-        list[Path]: The pictures.
-
-    Raises:
-        CommandFailed: A script failed.
+        The pictures, and of those that failed the reasons.
     """
-    files = []
+    files, reasons = [], []
     for backbone in dict.fromkeys(row.backbone for row in rows):
         shown = [(row, run) for row in rows if row.backbone == backbone for run in row.runs
                  if run.folder not in failures]
         first = list({row.method: (row, run) for row, run in reversed(shown)}.values())[::-1]
         for path, command in commands(first, out, backbone):
-            _run(command, path, out / 'figures.log', say)
-            files.append(path)
-    return files
+            reason = _run(command, path, out / 'figures.log', say)
+            if reason is None:
+                files.append(path)
+            else:
+                reasons.append(reason)
+    return files, reasons
 
 
 def commands(shown: Sequence[tuple[Row, Run]], out: Path,
              backbone: str) -> list[tuple[Path, list[str]]]:
     """The pictures of one backbone, each with the command that draws it."""
-    suffix = backbone.replace(' ', '_')
+    suffix = slug(backbone)
     trained = [(row.method, run, _checkpoint(run)) for row, run in shown if row.method != UNTRAINED]
     if not trained:
         return []
@@ -59,9 +59,9 @@ def commands(shown: Sequence[tuple[Row, Run]], out: Path,
         path = out / f'curves_{suffix}.png'
         found.append((path, ['plot_curves.py', *(str(log) for _, log in logs), '--names',
                              *(method for method, _ in logs), '--out', str(path)]))
-    if first.config.model.backbone.type.rpartition('.')[2] == 'ViT3D':
+    if type_name(backbone_of(first.config)) == 'ViT3D':
         for method, run, weights in trained:
-            path = out / f'attention_{suffix}_{method.replace(" ", "_")}.png'
+            path = out / f'attention_{suffix}_{slug(method)}.png'
             found.append((path, ['plot_attention.py', str(run.config_file), str(weights),
                                  '--num', '3', '--name', method, '--out', str(path)]))
     return found
@@ -74,11 +74,15 @@ def _checkpoint(run: Run) -> Path:
     return run.work_dir / note['checkpoint']
 
 
-def _run(command: Sequence[str], path: Path, log: Path, say: Callable[[str], None]) -> None:
+def _run(command: Sequence[str], path: Path, log: Path,
+         say: Callable[[str], None]) -> str | None:
+    """Draw a picture; why it failed, if it did."""
     say(f'drawing {path.name} ...')
+    begin = size_of(log)
     with open(log, 'ab') as output:
         done = subprocess.run([sys.executable, str(TOOLS / 'analysis' / command[0]), *command[1:]],
                               stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
                               check=False)
-    if done.returncode != 0:
-        raise CommandFailed(f'drawing {path.name}: {reason_of_failure(done.returncode, log)}')
+    if done.returncode == 0:
+        return None
+    return f'drawing {path.name}: {reason_of_failure(done.returncode, log, begin)}'

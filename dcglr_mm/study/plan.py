@@ -1,4 +1,5 @@
 """What a comparison consists of: rows, each a method on a backbone, and the runs behind them."""
+import itertools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +10,8 @@ from mmengine.config import Config
 from dcglr_mm.engine.atomic_backend import write_atomically
 from dcglr_mm.engine.config_loading import load_config_with_overrides
 from dcglr_mm.evaluation.comparison import find_svm_hook
+
+from .processes import LOCK, alone_in
 
 UNTRAINED = 'untrained'
 
@@ -55,7 +58,8 @@ class Row:
     """A method on a backbone.
 
     Attributes:
-        method (str): Type of the model, or ``'untrained'``.
+        method (str): Type of the model, or ``'untrained'``; where two are alike, what tells the
+            second from the first, its config or its checkpoint, in parentheses.
         backbone (str): Type of the backbone, numbered where two of one type differ.
         source (str): The config as the user named it.
         runs (tuple[Run, ...]): One a seed; a single one of an untrained network.
@@ -97,16 +101,17 @@ def plan_rows(configs: Sequence[str], loads: Sequence[Sequence[str]], out: Path,
     entries += [(source, tuple(map(Path, paths)), load_config_with_overrides(source, options))
                 for source, *paths in loads]
     _check_data(entries)
-    names, rows = _name_entries(entries), []
+    names, rows, folders = _name_entries(entries), [], set()
     for backbone in dict.fromkeys(backbone for _, backbone in names):
         mine = [(method, entry) for (method, other), entry in zip(names, entries)
                 if other == backbone]
         if untrained:
             source, _, config = mine[0][1]
-            run = Run(out / _slug(f'{UNTRAINED} {backbone}'), config, tuple(seeds))
+            run = Run(out / _unused_folder(f'{UNTRAINED} {backbone}', folders), config,
+                      tuple(seeds))
             rows.append(Row(UNTRAINED, backbone, source, (run, )))
         for method, (source, checkpoints, config) in mine:
-            folder = out / _slug(f'{method} {backbone}')
+            folder = out / _unused_folder(f'{method} {backbone}', folders)
             runs = [Run(folder / f'checkpoint_{number}', config, (), path)
                     for number, path in enumerate(checkpoints)] if checkpoints else [
                         Run(folder / f'seed_{seed}', load_config_with_overrides(
@@ -124,6 +129,9 @@ def _check_data(entries: Sequence[tuple]) -> None:
         for path in checkpoints:
             if not path.is_file():
                 raise FileNotFoundError(f'--load {source}: checkpoint {path} does not exist')
+            if path.suffix == '.py':
+                raise ValueError(f'--load {source}: {path} is no checkpoint; configs to train have '
+                                 'to be named before --load')
         found = _labelled_data(source, config)
         for split in expected:
             if found[split] != expected[split]:
@@ -137,40 +145,64 @@ def _labelled_data(source: str, config: Config) -> dict[str, dict]:
         hook = find_svm_hook(config)
     except ValueError as error:
         raise ValueError(f'{source}: {error}') from error
-    # How a network wants its points, which its pipeline says, is part of the method.
-    return {split: {key: value for key, value in hook[f'{split}_dataset'].items()
-                    if key not in ('pipeline', '_scope_')} for split in ('train', 'test')}
+    return {split: _without_pipelines(hook[f'{split}_dataset']) for split in ('train', 'test')}
+
+
+def _without_pipelines(node):
+    """Of a data set and those it wraps: how a network wants its points is part of the method."""
+    if isinstance(node, dict):
+        return {key: _without_pipelines(value) for key, value in node.items()
+                if key not in ('pipeline', '_scope_')}
+    return [*map(_without_pipelines, node)] if isinstance(node, list | tuple) else node
 
 
 def _name_entries(entries: Sequence[tuple]) -> list[tuple[str, str]]:
     """``(method, backbone)`` of each entry, no two alike."""
     backbones: dict[str, list] = {}
     names: list[tuple[str, str]] = []
-    for source, _, config in entries:
-        kind, settings = _type_name(config.model.backbone), config.model.backbone
+    for source, checkpoints, config in entries:
+        settings = backbone_of(config)
+        kind = type_name(settings)
         known = backbones.setdefault(kind, [])
         if settings not in known:
             known.append(settings)
         number = known.index(settings) + 1
         backbone = kind if number == 1 else f'{kind} {number}'
-        method = _type_name(config.model)
-        names.append(_unused((method, backbone), Path(source).stem, names))
+        first = checkpoints[0].resolve() if checkpoints else None
+        detail = f'{first.parent.name}/{first.stem}' if first else Path(source).stem
+        names.append(_unused((type_name(config.model), backbone), detail, names))
     return names
 
 
-def _unused(name: tuple[str, str], stem: str, names: Sequence) -> tuple[str, str]:
+def _unused(name: tuple[str, str], detail: str, names: Sequence) -> tuple[str, str]:
     method, backbone = name
-    choices = [method, f'{method} ({stem})', *(f'{method} ({stem}, {n})' for n in range(2, 99))]
+    choices = itertools.chain([method, f'{method} ({detail})'],
+                              (f'{method} ({detail}, {n})' for n in itertools.count(2)))
     return next((choice, backbone) for choice in choices if (choice, backbone) not in names)
 
 
-def _type_name(node) -> str:
+def backbone_of(config: Config) -> dict:
+    """Return the config of the backbone; of a model without one, its own."""
+    return config.model.get('backbone') or config.model
+
+
+def type_name(node) -> str:
+    """Return the name of what a config builds, without its scope."""
     kind = node['type']
     return (kind if isinstance(kind, str) else kind.__name__).rpartition('.')[2]
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """Return a text as the name of a file."""
     return re.sub(r'[^\w.-]+', '_', text).strip('_')
+
+
+def _unused_folder(text: str, taken: set[str]) -> str:
+    """A name for a folder; no two are alike where upper and lower case are one, either."""
+    choices = itertools.chain([slug(text)], (f'{slug(text)}-{n}' for n in itertools.count(2)))
+    name = next(choice for choice in choices if choice.casefold() not in taken)
+    taken.add(name.casefold())
+    return name
 
 
 def prepare_folders(rows: Sequence[Row], out: Path, resume: bool) -> None:
@@ -178,11 +210,11 @@ def prepare_folders(rows: Sequence[Row], out: Path, resume: bool) -> None:
 
     Raises:
         ValueError: ``out`` holds other files; or, without ``resume``, an earlier comparison; or a
-            run of before with other settings.
+            run of before with other settings; or another comparison is at work there.
     """
     if out.exists() and not out.is_dir():
         raise ValueError(f'--out {out} is a file; give a folder')
-    if not resume and out.is_dir() and any(out.iterdir()):
+    if not resume and out.is_dir() and any(path.name != LOCK for path in out.iterdir()):
         raise ValueError(f'--out {out} is not empty; go on with what is there by --resume, or give '
                          'another folder')
     # All are compared before anything is written.
@@ -192,6 +224,7 @@ def prepare_folders(rows: Sequence[Row], out: Path, resume: bool) -> None:
             raise ValueError(f'--resume: {run.folder} was made with other settings, which its '
                              'config.py holds; give the same configs and --cfg-options, or '
                              'another --out')
-    for run in (run for row in rows for run in row.runs):
-        run.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(run.config.pretty_text.encode(), run.config_file)
+    with alone_in(out):
+        for run in (run for row in rows for run in row.runs):
+            run.folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(run.config.pretty_text.encode(), run.config_file)

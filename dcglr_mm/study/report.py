@@ -48,14 +48,20 @@ def write_report(table: dict, rows: Sequence[Row], scoring: Scoring, out: Path) 
     """
     files = [out / 'comparison.json', out / 'comparison.md']
     write_atomically(f'{json.dumps(table, indent=2)}\n'.encode(), files[0])
-    parts = format_markdown(table), notes(table, scoring), _commands(table, rows, scoring)
-    text = '\n\n'.join(parts)
+    parts = (format_markdown(table), notes(table, scoring), _failures(table),
+             _commands(table, rows, scoring))
+    text = '\n\n'.join(filter(None, parts))
     write_atomically(f'{text}\n'.encode(), files[1])
     for rotation in scoring.rotations:
         name = 'comparison' if len(scoring.rotations) == 1 else f'comparison_{rotation}'
         files.append(out / f'{name}.png')
         save_figure(draw(table, rotation), files[-1])
     return files
+
+
+def _failures(table: dict) -> str:
+    """What the table lacks."""
+    return '\n'.join(f'- not in the table: {why}' for why in table['failures'].values())
 
 
 def _commands(table: dict, rows: Sequence[Row], scoring: Scoring) -> str:
