@@ -4,7 +4,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial import cKDTree
+
+from .neighbors import neighborhoods
 
 _NUM_NEIGHBORS = 4
 
@@ -42,11 +43,7 @@ def interpolate(points: np.ndarray, num: int, rng: np.random.Generator) -> np.nd
     while len(points) < num:
         chosen = rng.permutation(len(points))[:num - len(points)]
         k = min(_NUM_NEIGHBORS, len(points))
-        xyz = points[:, :3].astype(np.float64)
-        tree = cKDTree(xyz, balanced_tree=False)  # built in half the time, queried as fast
-        _, neighbors = tree.query(xyz.take(chosen, axis=0), k=k)
-        neighbors = neighbors.reshape(-1, k).T  # (k, M)
-        new = np.add.reduce(points.take(neighbors, axis=0), axis=0)  # (M, C)
+        new = np.add.reduce(points.take(neighborhoods(points, chosen, k), axis=0), axis=0)  # (M, C)
         new /= np.float32(k)
         points = np.concatenate([points, new])
     return points
