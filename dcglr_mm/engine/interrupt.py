@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM end a run in good order."""
+"""Ctrl-C, SIGTERM and a closed terminal end a run in good order."""
 import contextlib
 import signal
 import sys
@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from mmengine.hooks import Hook
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+# A terminal that is closed hangs up; Windows has no such signal.
+_SIGNALS = tuple(getattr(signal, name) for name in ('SIGINT', 'SIGTERM', 'SIGHUP')
+                 if hasattr(signal, name))
 _received: list[int] = []
 
 
 @contextlib.contextmanager
 def clean_interrupt(advice: str) -> Iterator[None]:
-    """Leave by Ctrl-C or SIGTERM in good order: workers are ended, one line says how to go on.
+    """Leave by such a signal in good order: workers are ended, one line says how to go on.
 
     Args:
         advice: What to do next; printed after the word that the run was interrupted.

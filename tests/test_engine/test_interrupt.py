@@ -8,7 +8,7 @@ import pytest
 from dcglr_mm.engine.interrupt import InterruptHook, clean_interrupt
 
 
-@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_run_with_one_line(number, capsys, request):
     before = signal.default_int_handler  # a shell's background jobs are started deaf to Ctrl-C
     request.addfinalizer(partial(signal.signal, number, signal.signal(number, before)))
