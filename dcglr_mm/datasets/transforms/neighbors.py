@@ -40,14 +40,13 @@ def _by_products(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarray:
     In float64 around the mean, a point can pass for as near as another only if it is farther by
     less than 2**-24, the resolution of float32, of the largest distance from the mean.
     """
-    terms = np.empty((4, len(points)))  # x, y, z, -p.p / 2
+    terms = np.empty((4, len(points)))  # x, y, z, p.p
     xyz = terms[:3]
     xyz[:] = points.T[:3]
-    xyz -= xyz.mean(axis=1, keepdims=True)
+    xyz -= np.add.reduce(xyz, axis=1, keepdims=True) / len(points)
     np.add.reduce(xyz * xyz, axis=0, out=terms[3])
-    terms[3] *= -0.5
     queries = terms.take(centers, axis=1)  # (4, M)
-    queries[3] = 1
+    queries[3] = -0.5
     found = np.empty((k, len(centers)), dtype=np.intp)
     found[0] = centers
     step = max(1, _TILE_PAIRS // len(points))
