@@ -72,6 +72,7 @@ def main(argv: list[str] | None = None) -> None:
         from mmengine.model import is_model_wrapper
         from mmengine.runner import Runner
 
+        from dcglr_mm.converters.agreement import differing_settings
         from dcglr_mm.engine.atomic_backend import write_atomically
         from dcglr_mm.engine.class_names import check_same_classes, class_names, read_class_names
         from dcglr_mm.engine.resume import check_checkpoint
@@ -82,6 +83,8 @@ def main(argv: list[str] | None = None) -> None:
         runner.logger.info(settings)
         model = runner.model.module if is_model_wrapper(runner.model) else runner.model
         for line in load_strictly(model, args.checkpoint, args.ignore_keys):
+            runner.logger.warning(line)
+        for line in differing_settings(args.checkpoint, cfg.model):
             runner.logger.warning(line)
         if cfg.get('test_dataloader') is not None:
             check_same_classes(read_class_names(args.checkpoint),

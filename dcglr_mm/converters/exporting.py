@@ -1,6 +1,5 @@
 """From our checkpoints to state dicts for other authors' networks."""
 import ast
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from dcglr_mm.registry import MODELS
-
+from .agreement import same_value, used_arguments
 from .fitting import fit_weights
 from .importing import build_network, check_tensors
 from .reading import read_checkpoint
@@ -159,21 +157,13 @@ def _differences(target: Source, backbone: Mapping[str, Any]) -> list[str]:
     if not backbone:
         return [f"the checkpoint does not record its backbone's config; the authors' code has "
                 f'{_listing({**target.fixed, **target.settings})}']
-    signature = inspect.signature(MODELS.get(f'dcglr_mm.{target.backbone}')).parameters
-    used = {key: parameter.default for key, parameter in signature.items()} | dict(backbone)
+    used = used_arguments(target.backbone, backbone)
     notes = [f'the backbone has {key}={used[key]!r}, the authors\' code {value!r}: its features '
              'will differ'
              for key, value in target.fixed.items()
-             if used.get(key) is not None and not _same(used[key], value)]
+             if used.get(key) is not None and not same_value(used[key], value)]
     return notes + [f'the backbone has {key}={used[key]!r}: set it in the authors\' code too'
                     for key in target.settings]
-
-
-def _same(one: Any, other: Any) -> bool:
-    sequences = (list, tuple)
-    if isinstance(one, sequences) and isinstance(other, sequences):
-        return list(one) == list(other)
-    return one == other
 
 
 def _listing(config: Mapping[str, Any]) -> str:
