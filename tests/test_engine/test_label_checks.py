@@ -1,4 +1,4 @@
-"""Runs that are refused because of their labels, and those that have diverged."""
+"""Runs that are refused because of their labels."""
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import nn
 
 from dcglr_mm.datasets import PointFolder, StratifiedSubset, SyntheticShapes
 from dcglr_mm.engine.class_names import check_same_classes, classes_in_meta, read_class_names
-from dcglr_mm.engine.hooks import FiniteLossHook, LabelCheckHook
+from dcglr_mm.engine.hooks import LabelCheckHook
 
 NAMES = ('bench', 'bottle')
 
@@ -105,13 +105,3 @@ def test_a_checkpoint_of_other_classes_is_refused():
 def test_class_names_are_read_from_a_file(tmp_path, content, names):
     torch.save(content, tmp_path / 'x.pth')
     assert read_class_names(tmp_path / 'x.pth') == names == classes_in_meta(content)
-
-
-@pytest.mark.parametrize('value', [float('nan'), float('inf')])
-def test_a_loss_that_is_not_finite_ends_the_run(value):
-    run, hook = SimpleNamespace(iter=11, epoch=2), FiniteLossHook()
-    hook.after_train_iter(run, 0, outputs=dict(loss=torch.tensor(1.0, requires_grad=True)))
-    hook.after_train_iter(run, 0, outputs=None)
-    with pytest.raises(ValueError, match=rf'the loss is {value} at iteration 12 \(epoch 3\); lower '
-                                         'optim_wrapper.optimizer.lr'):
-        hook.after_train_iter(run, 0, outputs=dict(loss=torch.tensor(value)))
