@@ -215,6 +215,16 @@ def _train_on_two_ranks(rank, work_dir):
     history, _ = runner.message_hub.get_scalar('collapse/center_norm').data
     assert history.tolist() == [0.5] * 4
 
+    # Dead by the variety of the batch, of which rank 1 has too little to be judged by.
+    script = dead_from(1, teacher_entropy=0.0, teacher_marginal_entropy=0.0,
+                       features=features(0, rows=16 if rank == 0 else 6))
+    runner = make_runner(work_dir, CollapseMonitorHook(interval=1, limits=LIMITS), script,
+                         iterations=28, launcher='pytorch',
+                         cfg=dict(model_wrapper_cfg=dict(type='MMDistributedDataParallel',
+                                                         device_ids=None)))
+    runner.train()
+    assert runner.iter == 14
+
 
 @pytest.mark.slow
 def test_ranks_measure_and_decide_together(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 """Logs whether self-supervised training is alive, and stops it when it is not."""
 import math
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ class CollapseMonitorHook(Hook):
     the message hub; the rarer ones also make one line of the log. A model without ``monitor`` is
     judged by its loss alone.
 
-    What is measured over the samples of a batch is not judged if a rank's batch has fewer than four
+    What is measured over the samples of a batch is not judged if any rank's has fewer than four
     shapes. On several ranks each measures its share and all get the mean, so that all decide alike.
 
     With ``stop``, :class:`TrainingCollapsed` is raised on every rank after the explanation was
@@ -113,9 +113,13 @@ class CollapseMonitorHook(Hook):
         with_features = bool(self._features) and done % self.feature_interval == 0
         if with_features:
             measures.update(feature_measures(torch.cat(list(self._features))))
-        measures = _mean_over_ranks(measures)
+        few = bool(self._features) and len(self._features[-1]) < _MIN_OUTPUTS
+        *values, few = _mean_over_ranks([*measures.values(), few])
+        measures = dict(zip(measures, values))
         self._log(runner, measures, done, with_features)
         if self.stop:
+            if few:  # on any rank
+                measures = {k: v for k, v in measures.items() if k not in _ABOUT_THE_BATCH}
             self._judge(runner, model, measures, done)
 
     def _remember(self, features: Tensor | None) -> None:
@@ -139,8 +143,6 @@ class CollapseMonitorHook(Hook):
 
     def _judge(self, runner, model: nn.Module, measures: dict[str, float], done: int) -> None:
         finite = math.isfinite(measures.get('loss', 0.0)) or _weights_are_finite(model)
-        if self._features and len(self._features[-1]) < _MIN_OUTPUTS:
-            measures = {k: v for k, v in measures.items() if k not in _ABOUT_THE_BATCH}
         verdict = self._detector.check(done, measures, finite)
         if verdict is None:
             return
@@ -168,11 +170,10 @@ def _count_prototypes(model: nn.Module) -> int | None:
         return None
 
 
-def _mean_over_ranks(measures: dict[str, float]) -> dict[str, float]:
-    values = torch.tensor(list(measures.values()), dtype=torch.float64)
-    if len(values):
-        all_reduce(values, op='mean')
-    return dict(zip(measures, values.tolist()))
+def _mean_over_ranks(values: Sequence[float]) -> list[float]:
+    means = torch.tensor(values, dtype=torch.float64)
+    all_reduce(means, op='mean')
+    return means.tolist()
 
 
 def _weights_are_finite(model: nn.Module) -> bool:
