@@ -24,7 +24,8 @@ def plot_comparison(panels: Mapping[str, Values], *, methods: Sequence[str],
                     note: str = '') -> Figure:
     """One panel a measure, one group of bars a backbone, one bar a method.
 
-    A bar is the mean over seeds, its whisker the sample standard deviation, its dots the seeds.
+    A bar is the mean over seeds, its whisker the sample standard deviation, its dots the seeds; of
+    a single seed there is the bar alone.
 
     Args:
         panels: Title -> backbone -> method -> values, one a seed. What is missing has no bar.
@@ -45,10 +46,13 @@ def plot_comparison(panels: Mapping[str, Values], *, methods: Sequence[str],
     columns = min(columns, len(panels))
     rows = -(-len(panels) // columns)
     width = max(2.2, 0.35 + 0.17 * len(methods) * len(backbones) + 0.35 * len(backbones))
-    figure = new_figure(width * columns + 0.3, 2.1 * rows + 0.95)
-    height = figure.get_size_inches()[1]
+    width = width * columns + 0.3
+    names = _legend_columns(methods, width - 0.2)
+    head = 0.8 + 0.17 * (-(-len(methods) // names) - 1)
+    height = 2.1 * rows + 0.15 + head
+    figure = new_figure(width, height)
     grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(
-        left=0.5 / figure.get_size_inches()[0], right=0.985, top=1 - 0.8 / height,
+        left=0.5 / width, right=0.985, top=1 - head / height,
         bottom=0.5 / height, hspace=0.5, wspace=0.24))
     colors = _colors(methods, untrained)
     for axes, (name, values) in zip(grid.flat, panels.items()):
@@ -58,11 +62,18 @@ def plot_comparison(panels: Mapping[str, Values], *, methods: Sequence[str],
     for axes in grid.flat[len(panels):]:
         axes.set_axis_off()
     figure.legend(*grid.flat[0].get_legend_handles_labels(), loc='upper left', frameon=False,
-                  bbox_to_anchor=(0.01, 1 - 0.28 / height), ncols=len(methods), fontsize=8,
+                  bbox_to_anchor=(0.01, 1 - 0.28 / height), ncols=names, fontsize=8,
                   labelcolor=INK, handlelength=1, columnspacing=1.4, handletextpad=0.4)
     figure.text(0.016, 1 - 0.08 / height, title, fontsize=10, color=INK, va='top')
     figure.text(0.016, 0.08 / height, note, fontsize=7, color=MUTED, va='bottom')
     return figure
+
+
+def _legend_columns(methods: Sequence[str], width: float) -> int:
+    """How many names fit side by side into ``width`` inches."""
+    # Letters of 8 pt, and the patch with the gaps around it.
+    widths = [0.047 * len(method) + 0.33 for method in methods]
+    return len(methods) if sum(widths) <= width else max(1, int(width / max(widths)))
 
 
 def _colors(methods: Sequence[str], untrained: Sequence[str]) -> dict[str, str]:
@@ -84,7 +95,7 @@ def _draw_bars(axes: Axes, values: Values, methods: Sequence[str], backbones: Se
             place = group + (number - (len(methods) - 1) / 2) * width
             places.append(place)
             means.append(seeds.mean())
-            stds.append(seeds.std(ddof=1) if len(seeds) > 1 else 0.0)
+            stds.append(seeds.std(ddof=1) if len(seeds) > 1 else np.nan)
             if len(seeds) > 1:
                 axes.plot([place] * len(seeds), seeds, '.', color=INK, markersize=2.2, zorder=4,
                           alpha=0.7)

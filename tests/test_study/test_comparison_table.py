@@ -7,8 +7,9 @@ import torch
 from mmengine.config import Config
 
 from dcglr_mm.study import Row, Run, Scoring, collect, format_markdown, format_text
+from dcglr_mm.study import figures
 from dcglr_mm.study.cost import read_cost, share_done
-from dcglr_mm.study.report import draw
+from dcglr_mm.study.report import draw, write_report
 
 SCORING = Scoring(presets=('strl', ), rotations=('so3', ))
 
@@ -148,3 +149,50 @@ def test_the_picture_shows_these_numbers(rows):
     np.testing.assert_allclose(heights, [4, 5, 2.5])
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [
         'untrained', 'untrained, BN calibrated', 'STRL']
+
+
+def test_long_names_stay_within_the_picture(rows):
+    table = collect(rows, SCORING)
+    for number in range(3):
+        name = f'STRL (a_config_with_a_long_name_{number})'
+        table['rows'].append(table['rows'][2] | {'method': name})
+    figure = draw(table, 'so3')
+    figure.canvas.draw()
+    legend, = figure.legends
+    assert len(legend.get_texts()) == 6
+    extent = legend.get_window_extent()
+    assert extent.x0 >= 0 and extent.x1 <= figure.bbox.x1
+    assert extent.y0 >= max(axes.get_tightbbox().y1 for axes in figure.axes)  # with their titles
+    # A single seed has no deviation to show.
+    single = draw(collect(rows, SCORING, {rows[1].runs[0].folder: 'x'}), 'so3')
+    whiskers = [container.errorbar.lines[2][0].get_segments() for container in
+                single.axes[0].containers if hasattr(container, 'errorbar')]
+    assert [sum(map(len, segments)) for segments in whiskers] == [2, 2, 0]
+
+
+def test_the_report_names_what_its_table_lacks(rows, tmp_path):
+    machine = dict(device='CPU', cores=2, torch='2')
+    table = collect(rows, SCORING, {rows[1].runs[0].folder: 'training STRL, PCT, seed 0: diverged'},
+                    command=['a', 'b c'], jobs=1, threads=1, machine=machine, grouped=False)
+    write_report(table, rows[:1], SCORING, tmp_path / 'out')
+    text = (tmp_path / 'out/comparison.md').read_text()
+    assert '- not in the table: training STRL, PCT, seed 0: diverged' in text
+    assert "# a 'b c'\n" in text
+
+
+def test_a_picture_that_fails_does_not_keep_the_others_from_being_drawn(rows, tmp_path,
+                                                                        monkeypatch):
+    monkeypatch.setattr(figures, 'TOOLS', tmp_path)
+    (tmp_path / 'analysis').mkdir()
+    for name in ('tsne', 'spectrum', 'curves'):
+        said = "import sys; print('error: no ' + sys.argv[-1][-5:-4])"
+        (tmp_path / f'analysis/plot_{name}.py').write_text(
+            f"{said}; sys.exit({int(name == 'tsne')})")
+    for row in rows:
+        for run in row.runs:
+            run.config.model = dict(backbone=dict(type='PCT'))
+    out = tmp_path / 'out (1)'
+    out.mkdir()
+    files, reasons = figures.draw_figures(rows, out, {}, lambda line: None)
+    assert files == [out / 'spectrum_PCT.png', out / 'curves_PCT.png']
+    assert reasons == ['drawing tsne_PCT.png: no T']
