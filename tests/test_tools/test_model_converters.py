@@ -51,6 +51,34 @@ def test_import_then_export(released, tmp_path, capsys):
     assert torch.equal(exported['bn2.weight'], backbone.conv2[1].weight)
 
 
+def test_a_whole_network_is_imported(tmp_path, capsys):
+    classifier = MODELS.build(dict(
+        _scope_='dcglr_mm', type='PointClassifier', backbone=dict(type='DGCNN', emb_dims=8, k=3),
+        head=dict(type='ClassificationHead', num_classes=5, hidden_channels=(7, 6)))).eval()
+    theirs = {key.partition('.')[2].replace('bn1', 'bn6').replace('bn2', 'bn7')
+              if key.startswith('head.') else key.removeprefix('backbone.'): value
+              for key, value in classifier.state_dict().items()}
+    torch.save(theirs, tmp_path / 'model.t7')
+    out = tmp_path / 'whole.pth'
+    load_tool('import_weights').main(
+        ['dgcnn', str(tmp_path / 'model.t7'), str(out), '--set', 'k=3', '--with-head'])
+    printed = capsys.readouterr().out
+    assert f'{len(theirs)} of {len(theirs)} keys taken' in printed
+    assert 'dropout of the head = 0.5: not in the file' in printed
+    scope = {}
+    exec(printed[printed.index('model = dict('):], scope)
+    built = MODELS.build(dict(scope['model'], _scope_='dcglr_mm')).eval()
+    built.init_weights()
+    points = dict(points=torch.rand(2, 20, 3))
+    assert torch.equal(built(points), classifier(points))
+    assert torch.load(out, weights_only=True)['state_dict'].keys() == classifier.state_dict().keys()
+
+    with pytest.raises(SystemExit):
+        load_tool('import_weights').parse_args(
+            ['dgcnn', 'a', 'b', '--with-head', '--prefix', 'teacher.backbone.'])
+    assert '--prefix is for a backbone' in capsys.readouterr().err
+
+
 def test_a_failure_is_one_line_and_leaves_no_file(released, tmp_path, capsys):
     path, _ = released
     half = tmp_path / 'half.t7'
