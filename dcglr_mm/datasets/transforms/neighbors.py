@@ -6,7 +6,7 @@ from scipy.spatial import cKDTree
 
 # Up to so many pairs of points, comparing them all takes less time than a tree; as measured.
 _MAX_PAIRS = 2 ** 18
-# Pairs at a time: half a MiB, which stays in the cache; for more OpenBLAS would start threads.
+# Pairs at a time: half a MiB, which stays in the cache; too little for OpenBLAS to start threads.
 _TILE_PAIRS = 2 ** 16
 
 
