@@ -24,8 +24,9 @@ standardised, C chosen by {folds} folds of the train split{groups}; kNN: k = 20 
 features. Untrained: as initialised, and with batch-norm statistics calibrated on the train split;
 compare with the better. Effective rank and relative deviation (0: all shapes have one feature) are
 of the train features as the backbone gives them. ms a step and minutes: training steps alone,
-{jobs} at a time, {threads} threads each; memory: peak, of the GPU where there is one.
-Machine: {device}, {cores} cores; torch {torch}.'''
+{jobs} at a time, {threads} threads each; memory: peak, of the GPU where there is one, else of the
+process.{loaded} Machine: {device}, {cores} cores; torch {torch}.'''
+_LOADED = ' Costs of loaded networks are those of their own logs, whatever the machine was.'
 
 
 def notes(table: dict, scoring: Scoring) -> str:
@@ -34,6 +35,7 @@ def notes(table: dict, scoring: Scoring) -> str:
     text = _NOTES.format(
         samples=table['test_samples'], error=(0.25 / table['test_samples'])**0.5,
         folds=scoring.folds, groups=' that cut no group' if about['grouped'] else '',
+        loaded=_LOADED if any(row['checkpoints'] and row['cost'] for row in table['rows']) else '',
         jobs=about['jobs'], **about['machine'] | dict(threads=about['threads']))
     if any(row['not_converged'] for row in table['rows']):
         text += '\n*: the solver met its limit of iterations, as in the published code.'

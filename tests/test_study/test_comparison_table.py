@@ -9,7 +9,7 @@ from mmengine.config import Config
 from dcglr_mm.study import Row, Run, Scoring, collect, format_markdown, format_text
 from dcglr_mm.study import figures
 from dcglr_mm.study.cost import read_cost, share_done
-from dcglr_mm.study.report import draw, write_report
+from dcglr_mm.study.report import draw, notes, write_report
 
 SCORING = Scoring(presets=('strl', ), rotations=('so3', ))
 
@@ -177,7 +177,9 @@ def test_the_report_names_what_its_table_lacks(rows, tmp_path):
     write_report(table, rows[:1], SCORING, tmp_path / 'out')
     text = (tmp_path / 'out/comparison.md').read_text()
     assert '- not in the table: training STRL, PCT, seed 0: diverged' in text
-    assert "# a 'b c'\n" in text
+    assert "# a 'b c'\n" in text and 'Costs of loaded networks' not in text
+    table['rows'][2]['checkpoints'] = ['c.pth']
+    assert 'Costs of loaded networks are those of their own logs' in notes(table, SCORING)
 
 
 def test_a_picture_that_fails_does_not_keep_the_others_from_being_drawn(rows, tmp_path,
