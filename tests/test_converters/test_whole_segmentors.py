@@ -28,8 +28,14 @@ def save_plain(path, content):
                          ids=['s3dis', 'scannet', 'xyz'])
 def test_logits_of_points_are_those_of_the_original(tmp_path, channels, classes):
     original = randomise(originals.DGCNNSeg(20, channels, classes), classes)
-    path = save_plain(tmp_path / 'model_5.t7', layouts.parallel(original))
-    imported = import_weights(path, with_head=True)
+    content = layouts.parallel(original)
+    if classes == 20:  # ScanNet's training saves its state too
+        content = dict(epoch=200, state_dict=content, opt=layouts.optimizer_state(original),
+                       lr_scheduler=dict(last_epoch=200))
+    imported = import_weights(save_plain(tmp_path / 'model_5.t7', content), with_head=True)
+    assert imported.report.left_out.get('state of the training run, not weights') == (
+        ['epoch', 'opt', 'lr_scheduler'] if classes == 20 else None)
+    assert imported.source == 'dgcnn-seg'
     assert imported.config['decode_head']['num_classes'] == classes
     model = MODELS.build(imported.config).eval()
     model.load_state_dict(imported.state_dict)
