@@ -41,8 +41,8 @@ class Head(Layout):
                 the wrong number of dimensions.
         """
         if not any(re.match(self.keys, name) for name in weights):
-            raise ValueError(f'the file has no weights of {self.title}; its backbone can be '
-                             'imported alone')
+            raise ValueError(f'the file has no weights of {self.title}; leave --with-head out to '
+                             'import its backbone')
         return self.build_config(dict(backbone), weights)
 
     @abstractmethod

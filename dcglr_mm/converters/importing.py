@@ -1,6 +1,6 @@
 """From other authors' checkpoints to the state dicts of our networks."""
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,12 +45,28 @@ class ImportedWeights:
         """Whether this is a whole network."""
         return self.config is not self.backbone
 
-    def checkpoint(self, prefix: str = '') -> dict[str, Any]:
-        """What ``torch.save`` takes: the state dict and, as ``meta``, where it is from."""
+    def checkpoint(self, prefix: str = '', classes: Sequence[str] = ()) -> dict[str, Any]:
+        """What ``torch.save`` takes: the state dict and, as ``meta``, where it is from.
+
+        Args:
+            prefix: Of the keys.
+            classes: Names of a whole network's classes by label, which no release holds.
+
+        Raises:
+            ValueError: The network has another number of classes, or no head.
+        """
         meta = dict(source=self.source, network=self.network, file=self.file.path.name,
                     sha256=self.file.sha256, backbone=self.backbone)
+        head = {}
         if self.with_head:
             meta['model'] = self.config
+            head = self.config[SOURCES[self.source].head.prefix.removesuffix('.')]
+        if classes and len(classes) != head.get('num_classes'):
+            has = f'has {head["num_classes"]}' if head else 'is a backbone without a head'
+            raise ValueError(f'{len(classes)} classes are named, but the network of '
+                             f'{self.file.path} {has}')
+        if classes:
+            meta['dataset_meta'] = dict(classes=tuple(classes))  # as MMEngine records them
         return dict(meta=meta, state_dict={prefix + name: value
                                            for name, value in self.state_dict.items()})
 
@@ -84,7 +100,7 @@ def import_weights(path: str | Path,
     try:
         if with_head and origin.head is None:
             raise ValueError('its network ends in what pre-training needs and has no head to '
-                             'import; its backbone can be imported alone')
+                             'import; leave --with-head out to import its backbone')
         selected = origin.select(file.content, network, report)
         check_tensors(selected)
         backbone = _config(origin, file, selected.weights, settings or {}, report)

@@ -13,6 +13,7 @@ from .importing import ImportedWeights
 #: Entries of a dict that is written in one line.
 _MOST_IN_A_LINE = 3
 
+
 def save(checkpoint: Mapping[str, Any], path: str | Path) -> None:
     """Write a checkpoint, whole or not at all.
 

@@ -12,6 +12,7 @@ import torch
 from original_ops import clouds, randomise
 from test_outputs import unambiguous_clouds
 
+from dcglr_mm.apis.classify import ShapeClassifier
 from dcglr_mm.converters import config_text, import_weights, save
 from dcglr_mm.engine.config_loading import load_config_with_overrides
 from dcglr_mm.engine.strict_loading import load_strictly
@@ -112,11 +113,43 @@ def test_a_wrong_key_of_a_head_is_named(tmp_path, changes, message):
         import_weights(path, 'dgcnn', with_head=True)
 
 
+def test_names_of_the_classes_serve_the_inferencer_and_must_be_as_many(tmp_path):
+    original, cloud = small_dgcnn().float(), clouds(1, 64, 0).float()
+    imported = import_weights(save_plain(tmp_path / 'model.t7', original.state_dict()),
+                              settings=dict(k=5), with_head=True)
+    save(imported.checkpoint(classes=['bolt', 'nut', 'ring']), tmp_path / 'whole.pth')
+    base = CONFIGS / 'dgcnn-small_1xb32-cos-100e_h5-folder.py'
+    (tmp_path / 'config.py').write_text(
+        f'_base_ = {str(base)!r}\n{config_text(imported, tmp_path / "whole.pth")}\n')
+    classify = ShapeClassifier(
+        tmp_path / 'config.py', tmp_path / 'whole.pth', normalize=False, device='cpu',
+        cfg_options=['test_dataloader.dataset.pipeline.0.num_points=64'])
+    [found] = classify(cloud[0].numpy())
+    with torch.no_grad():
+        expected = original.logits(cloud.transpose(1, 2)).softmax(1)[0]
+    assert found.name == ('bolt', 'nut', 'ring')[expected.argmax()]
+    assert found.probability == pytest.approx(expected.max().item(), rel=1e-4)
+    with pytest.raises(ValueError, match='2 classes are named, but the network of .* has 3'):
+        imported.checkpoint(classes=['bolt', 'nut'])
+    backbone = import_weights(tmp_path / 'model.t7')
+    with pytest.raises(ValueError, match='3 classes are named, .* is a backbone without a head'):
+        backbone.checkpoint(classes=['bolt', 'nut', 'ring'])
+
+
+def test_a_head_of_mmdet3d_needs_mmdet3d(tmp_path, monkeypatch):
+    path = save_plain(tmp_path / 'model_5.t7', originals.DGCNNSeg(20).state_dict())
+    monkeypatch.setitem(sys.modules, 'mmdet3d', None)
+    monkeypatch.delitem(sys.modules, 'dcglr_mm.mmdet3d', raising=False)
+    assert import_weights(path).config['type'] == 'DGCNNSeg'
+    with pytest.raises(ImportError, match=r'needs mmdet3d 1\.4'):
+        import_weights(path, with_head=True)
+
+
 def test_networks_without_a_head_are_refused(tmp_path):
     backbone = randomise(originals.DGCNN(5, 4, 8), 0)
     path = save_plain(tmp_path / 'a.t7', backbone.state_dict())
     with pytest.raises(ValueError, match="a.t7 as weights of 'dgcnn': the file has no weights of "
-                                         "the classifier's head; its backbone can be imported"):
+                                         "the classifier's head; leave --with-head out"):
         import_weights(path, with_head=True)
     path = save_plain(tmp_path / 'b.ckpt', dict(state_dict=backbone.state_dict()))
     with pytest.raises(ValueError, match="weights of 'strl': its network ends in what pre-training"

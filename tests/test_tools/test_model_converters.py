@@ -59,9 +59,10 @@ def test_a_whole_network_is_imported(tmp_path, capsys):
               if key.startswith('head.') else key.removeprefix('backbone.'): value
               for key, value in classifier.state_dict().items()}
     torch.save(theirs, tmp_path / 'model.t7')
-    out = tmp_path / 'whole.pth'
-    load_tool('import_weights').main(
-        ['dgcnn', str(tmp_path / 'model.t7'), str(out), '--set', 'k=3', '--with-head'])
+    out, names = tmp_path / 'whole.pth', tmp_path / 'shape_names.txt'
+    names.write_text('a\nb\nc\nd\ne\n')
+    load_tool('import_weights').main(['dgcnn', str(tmp_path / 'model.t7'), str(out), '--set', 'k=3',
+                                      '--with-head', '--classes', str(names)])
     printed = capsys.readouterr().out
     assert f'{len(theirs)} of {len(theirs)} keys taken' in printed
     assert 'dropout of the head = 0.5: not in the file' in printed
@@ -71,12 +72,15 @@ def test_a_whole_network_is_imported(tmp_path, capsys):
     built.init_weights()
     points = dict(points=torch.rand(2, 20, 3))
     assert torch.equal(built(points), classifier(points))
-    assert torch.load(out, weights_only=True)['state_dict'].keys() == classifier.state_dict().keys()
+    saved = torch.load(out, weights_only=True)
+    assert saved['state_dict'].keys() == classifier.state_dict().keys()
+    assert saved['meta']['dataset_meta'] == dict(classes=('a', 'b', 'c', 'd', 'e'))
 
-    with pytest.raises(SystemExit):
-        load_tool('import_weights').parse_args(
-            ['dgcnn', 'a', 'b', '--with-head', '--prefix', 'teacher.backbone.'])
-    assert '--prefix is for a backbone' in capsys.readouterr().err
+    for words, message in ((['--with-head', '--prefix', 'x.'], '--prefix is for a backbone'),
+                           (['--classes', 'names.txt'], 'add --with-head')):
+        with pytest.raises(SystemExit):
+            load_tool('import_weights').parse_args(['dgcnn', 'a', 'b', *words])
+        assert message in capsys.readouterr().err
 
 
 def test_a_failure_is_one_line_and_leaves_no_file(released, tmp_path, capsys):

@@ -47,6 +47,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
                         help='import the whole network, as tools/test.py scores it, and not its\n'
                         'backbone alone: classifiers (dgcnn, pct, pointnet) and, where\n'
                         'mmdet3d is installed, segmentation networks (dgcnn-seg)')
+    parser.add_argument('--classes', metavar='FILE',
+                        help='with --with-head: names of the classes, one a line in the order of\n'
+                        "the labels, such as ModelNet40's shape_names.txt")
     parser.add_argument('--prefix', default='',
                         help="put before every key, e.g. 'teacher.backbone.' for configs that\n"
                         'expect a pre-training checkpoint')
@@ -55,6 +58,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.with_head and args.prefix:
         parser.error('--prefix is for a backbone; --with-head imports a whole network')
+    if args.classes and not args.with_head:
+        parser.error('--classes names the classes of a head; add --with-head')
     return args
 
 
@@ -64,10 +69,12 @@ def main(argv: list[str] | None = None) -> None:
 
     with one_sentence_errors(show_traceback=args.traceback):
         from dcglr_mm.converters import config_text, import_weights, save
+        from dcglr_mm.datasets.checks import read_list
 
+        classes = read_list(Path(args.classes), 'one class a line') if args.classes else ()
         imported = import_weights(args.input, args.source, args.network, dict(args.set),
                                   args.with_head)
-        save(imported.checkpoint(args.prefix), args.output)
+        save(imported.checkpoint(args.prefix, classes), args.output)
         print('\n'.join([f'{args.input}: {imported.title}', *imported.report.lines(),
                          f'wrote {args.output}', '',
                          config_text(imported, args.output, args.prefix)]))
