@@ -34,7 +34,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__.partition('\n')[0], formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument('source', choices=SOURCES, metavar='SOURCE',
-                        help=f'whose weights: {", ".join(SOURCES)};\nauto tells by the keys')
+                        help=f'whose weights: {SOURCES[0]}, which tells by the keys, or\n'
+                        f'{", ".join(SOURCES[1:])}')
     parser.add_argument('input', help='released checkpoint')
     parser.add_argument('output', help='file to write')
     parser.add_argument('--network', metavar='NAME',
