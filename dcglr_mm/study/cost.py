@@ -94,6 +94,8 @@ def _entries(lines: Iterable[str]) -> Iterator[dict]:
 
 def share_done(run: Run) -> float:
     """Return how much of a training is done, from 0 to 1, as far as its log tells."""
+    if (run.folder / 'trained.json').is_file():
+        return 1.0
     loop = run.config.get('train_cfg') or {}
     logs = sorted(run.work_dir.glob('*/vis_data/scalars.json'))
     last = next(_entries(reversed(_lines(logs[-1]))), None) if logs else None

@@ -137,6 +137,8 @@ def test_share_done(tmp_path):
     assert share_done(run) == 10 / 40
     run.config.train_cfg = dict(type='LoopOfMyOwn')
     assert share_done(run) == 0
+    (run.folder / 'trained.json').write_text('{}')
+    assert share_done(run) == 1
 
 
 def test_the_picture_shows_these_numbers(rows):
