@@ -27,7 +27,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         epilog='The labelled data are those of the LinearSVMHook of the configs, the same in all.')
     parser.add_argument('configs', nargs='*', metavar='CONFIG',
                         help='pre-training configs to train; default without --load: '
-                        'configs/compare/*.py, on embedded data, about 30 CPU minutes a seed')
+                        'configs/compare/*.py, on embedded data, half an hour a seed on one core')
     parser.add_argument('--load', nargs='+', action='append', default=[],
                         metavar=('CONFIG', 'CHECKPOINT'),
                         help='networks to load instead, seeds of one row; repeatable')
