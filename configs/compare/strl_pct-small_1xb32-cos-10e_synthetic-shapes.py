@@ -1,18 +1,11 @@
 # tools/compare.py's PCT by STRL, on embedded shapes in a few CPU minutes.
 _base_ = [
-    '../strl/strl_pct-small_1xb32-cos-28e_h5-folder.py',
-    '../_base_/datasets/synthetic_shapes_512.py',
+    '../_base_/models/strl_pct-small.py',
+    '../_base_/datasets/strl_synthetic_shapes_512.py',
+    '../_base_/schedules/strl_100e.py',
+    '../_base_/default_runtime.py',
 ]
 
-train_dataloader = dict(
-    dataset=dict(_delete_=True, pipeline=_base_.train_dataloader.dataset.pipeline,
-                 **_base_.shapes_train))
+default_hooks = dict(logger=dict(interval=20))
 train_cfg = dict(max_epochs=10)
-custom_hooks = [
-    *_base_.pretrain_hooks,
-    {
-        **_base_.svm_hook, 'interval': 5,
-        'train_dataset': dict(pipeline=_base_.svm_pipeline, **_base_.shapes_train),
-        'test_dataset': dict(pipeline=_base_.svm_pipeline, **_base_.shapes_test)
-    },
-]
+custom_hooks = [*_base_.pretrain_hooks, _base_.svm_hook]

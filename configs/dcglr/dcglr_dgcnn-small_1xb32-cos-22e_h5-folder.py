@@ -1,21 +1,10 @@
 # A narrow DGCNN for a small folder of own shapes.
 _base_ = [
+    '../_base_/models/dcglr_dgcnn-small.py',
     '../_base_/datasets/h5_folder_512.py',
     '../_base_/schedules/dcglr_short.py',
     '../_base_/default_runtime.py',
 ]
-
-# A teacher that starts at the paper's 0.996 hardly leaves its random start in so few steps.
-model = dict(
-    type='DCGLR',
-    backbone=dict(type='DGCNN', k=16, widths=(32, 32, 64, 128), emb_dims=256),
-    projector=dict(
-        type='Projector', out_channels=512, hidden_channels=512, bottleneck_channels=128,
-        # Variance 1 / fan-in, for a projector narrower than the one that 0.02 comes from; in short
-        # trials the two did not differ (docs/results.md).
-        init_cfg=dict(type='Kaiming', layer='Linear', mode='fan_in', nonlinearity='linear',
-                      distribution='normal')),
-    teacher_lambda=0.98)
 
 optim_wrapper = dict(optimizer=dict(lr=1e-3))
 default_hooks = dict(logger=dict(interval=20))

@@ -1,8 +1,10 @@
-# The embedded shapes as `make demo` takes them: 20 families, every shape randomly rotated.
-_shapes = dict(
-    type='SyntheticShapes', num_points=512, rotation='so3', noise=0.01,
-    classes=['bench', 'bottle', 'car', 'chair', 'gear', 'goblet', 'guitar', 'hammer', 'ladder',
-             'lamp', 'mug', 'pipe', 'plane', 'rocket', 'shelf', 'sofa', 'stairs', 'table', 'teapot',
-             'umbrella'])
-shapes_train = dict(split='train', num_per_class=50, **_shapes)
-shapes_test = dict(split='test', num_per_class=50, **_shapes)
+# The views of h5_folder_512.py, of the embedded shapes.
+_base_ = ['h5_folder_512.py', 'shapes_of_the_demo.py']
+
+train_dataloader = dict(
+    dataset=dict(_delete_=True, pipeline=_base_.train_dataloader.dataset.pipeline,
+                 **_base_.shapes_train))
+svm_hook = dict(
+    interval=5,
+    train_dataset=dict(_delete_=True, pipeline=_base_.svm_pipeline, **_base_.shapes_train),
+    test_dataset=dict(_delete_=True, pipeline=_base_.svm_pipeline, **_base_.shapes_test))
