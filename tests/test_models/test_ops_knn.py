@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from dcglr_mm.models.ops import knn
+from dcglr_mm.models.ops.kd_tree import tree_knn, tree_pays
 from dcglr_mm.models.ops.top_k import group_size
 
 
@@ -110,6 +111,58 @@ def test_infinity_and_nan_give_valid_rows():
     cloud[0, 7] = float('inf')
     index = knn(cloud, cloud, 20)
     assert 0 <= index.min() and index.max() < 500
+
+
+def lattice(*shape, levels=9, seed=0):
+    """Points with whole coordinates: many are equal, many equally far from others."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randint(0, levels, shape, generator=generator).float()
+
+
+@pytest.fixture(params=[1, 2, 5], ids='threads{}'.format)
+def threads(request):
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize('channels', [1, 2, 3])
+def test_large_clouds_are_searched_by_a_tree_to_float64(threads, channels):
+    reference = clouds(3, 1200, channels)
+    query = torch.cat((reference[:, :500], clouds(3, 300, channels) * 1.1), 1)
+    assert tree_pays(query, reference, 20)
+    expected = sorted_distances(query, reference)[1][..., :20]
+    assert torch.equal(knn(query, reference, 20), expected)
+    assert torch.equal(knn(query.double(), reference.double(), 20), expected)
+    assert torch.equal(knn(query[:1], reference[:1], 20), expected[:1])
+
+
+@pytest.mark.parametrize(('levels', 'few_unsettled'), [(60, True), (9, True), (2, False)])
+def test_ties_in_a_tree_go_to_the_lowest_row(levels, few_unsettled):
+    cloud = lattice(2, 1500, 3, levels=levels)
+    unsettled = tree_knn(cloud, cloud, 10)[1].float().mean()
+    assert (unsettled < 0.2) if few_unsettled else (unsettled > 0.9)
+    assert torch.equal(knn(cloud, cloud, 10), sorted_distances(cloud, cloud)[1][..., :10])
+
+
+def test_one_place_for_all_points_of_a_large_cloud():
+    cloud = torch.ones(1, 600, 3)
+    assert torch.equal(knn(cloud, cloud, 7), torch.arange(7).expand(1, 600, 7))
+
+
+def test_the_tree_is_left_alone_where_it_cannot_serve():
+    cloud = clouds(1, 2000, 3)
+    assert tree_pays(cloud, cloud, 20)
+    assert not tree_pays(cloud, cloud, 200)
+    assert not tree_pays(cloud[:, :10], cloud, 20)
+    assert not tree_pays(cloud.repeat(1, 1, 2), cloud.repeat(1, 1, 2), 20)
+    bad = cloud.clone()
+    bad[0, 5, 1] = float('inf')
+    assert not tree_pays(bad, cloud, 20) and not tree_pays(cloud, bad, 20)
+    assert torch.equal(knn(bad, cloud, 20)[:, 6:], knn(cloud, cloud, 20)[:, 6:])
+    own = knn(cloud, cloud, 21)[..., 1:]
+    assert (knn(cloud, cloud, 20, exclude_self=True) == own).float().mean() > 0.999
 
 
 def test_group_size_pays_only_for_long_rows():

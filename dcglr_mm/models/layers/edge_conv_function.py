@@ -146,7 +146,7 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     for i, (rows, graph) in enumerate(blocks):
         grad_b = grad[rows] * factor
         grad_a = torch.zeros_like(grad_b)
-        grad_a.view(-1).scatter_add_(0, winners[i].flatten(), grad_b.flatten())
+        grad_a.view(-1).scatter_add_(0, winners[i].flatten().long(), grad_b.flatten())
         if of_batch:
             degree = in_degree(graph, len(grad_a)).to(grad_a)[:, None]
             level = slope * center - constant
@@ -195,7 +195,7 @@ def _choose_first_where_flat(maximum: Tensor, winner: Tensor, values: Tensor, in
     if flat.any():
         first = index[:, :1]
         column = flat.nonzero()[:, 0]
-        winner[:, column] = first * values.shape[1] + column
+        winner[:, column] = (first * values.shape[1] + column).to(winner.dtype)
         maximum[:, column] = values[first[:, 0]][:, column]
 
 

@@ -134,12 +134,12 @@ class _LinearMax(torch.autograd.Function):
                 grad.add_weight(grad_weight)
             if not (want_rows or want_offset):
                 continue
-            grad_x = pieces.through_activation(grad.inputs(weight).view_as(x), x)
+            grad_x = grad.inputs(weight).view_as(x)
+            in_place = want_rows and index is None
+            grad_x = pieces.through_activation(grad_x, x, grad_rows[piece] if in_place else grad_x)
             if want_offset:
                 torch.sum(grad_x, dim=1, out=grad_offset[piece])
-            if want_rows and index is None:
-                grad_rows[piece] = grad_x
-            elif want_rows:
+            if want_rows and not in_place:
                 pieces.add_to_table(grad_rows, piece, grad_x.flatten(0, 1))
         if want_weight:
             if ctx.sparse and statistics is not None:

@@ -49,12 +49,12 @@ class Pieces:
             x = leaky_relu(x, self.negative_slope, inplace=fresh)
         return x
 
-    def through_activation(self, grad: Tensor, activated: Tensor) -> Tensor:
-        """Turns the gradient behind the activation into that before it, in place."""
-        if self.negative_slope == 1:
-            return grad
-        return torch.ops.aten.leaky_relu_backward(
-            grad, activated, self.negative_slope, True, grad_input=grad)
+    def through_activation(self, grad: Tensor, activated: Tensor, out: Tensor) -> Tensor:
+        """Turns the gradient behind the activation into that before it, in ``out``."""
+        if self.negative_slope != 1:
+            return torch.ops.aten.leaky_relu_backward(
+                grad, activated, self.negative_slope, True, grad_input=out)
+        return out if out is grad else out.copy_(grad)
 
     def add_to_table(self, table: Tensor, piece: slice, values: Tensor) -> None:
         """Adds the rows of a piece (g k, C) to those of the table that they were picked from."""

@@ -89,12 +89,20 @@ class PooledLinear(torch.autograd.Function):
         offset = shift - factor * center
         out = x.new_empty(len(x), 2, len(weight))
         out[:, 0] = leaky_relu(torch.addcmul(offset, highest, factor), norm.negative_slope)
+        slopes = torch.empty_like(highest)  # sum over points of the activation's derivative d
+        slopes_y = torch.empty_like(highest)  # of d y; the activation itself is d z
         for b in range(len(x)):
             z = torch.addcmul(offset, y[b], factor)
-            torch.mean(leaky_relu(z, norm.negative_slope, inplace=True), 0, out=out[b, 1])
+            if not with_grad:
+                torch.mean(leaky_relu(z, norm.negative_slope, inplace=True), 0, out=out[b, 1])
+                continue
+            d = _before_activation(z, z.new_ones(()), norm)
+            torch.sum(d, 0, out=slopes[b])
+            torch.sum(d.mul_(y[b]), 0, out=slopes_y[b])
         if with_grad:
+            torch.div(factor * slopes_y + offset * slopes, x.shape[1], out=out[:, 1])
             ctx.save_for_backward(features, weight, scale, sign, origin, y, highest, winner, center,
-                                  rstd, offset, count)
+                                  rstd, offset, count, slopes, slopes_y)
             ctx.norm, ctx.low = norm, low
         ctx.mark_non_differentiable(mean, var, count)
         return out.flatten(1), mean, var, count
@@ -113,8 +121,8 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     slope (y - center)``, where ``slope = factor rstd^2 S2 / E``, ``E`` is the number of rows and
     ``S1``, ``S2`` are the sums of ``h`` and ``h (y - center)`` over them.
     """
-    (features, weight, scale, sign, origin, y, highest, winner, center, rstd, offset,
-     count) = ctx.saved_tensors
+    (features, weight, scale, sign, origin, y, highest, winner, center, rstd, offset, count, slopes,
+     slopes_y) = ctx.saved_tensors
     norm, low, factor = ctx.norm, ctx.low, scale.abs() * rstd
     batch, num_points, _ = y.shape
     of_max, of_mean = grad_out.to(y.dtype).view(batch, 2, -1).unbind(1)
@@ -122,44 +130,47 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     at_winner = _leaky_backward(
         of_max, torch.addcmul(offset, highest, factor), norm.negative_slope, False)
 
-    def before_activation(b: int, grad: Tensor) -> Tensor:
-        """Gradient of the mean, (N, D)."""
-        z = torch.addcmul(offset, y[b], factor)
-        return _leaky_backward(grad.expand_as(z), z, norm.negative_slope, False, grad_input=z)
-
-    sums = torch.stack((at_winner, at_winner * (highest - center))).sum(1, dtype=torch.float64)
-    for b in range(batch):
-        h = before_activation(b, of_mean[b])
-        total = h.sum(0)
-        sums[0] += total
-        sums[1] += h.mul_(y[b]).sum(0) - center * total
+    sums = torch.stack((
+        at_winner + of_mean * slopes,
+        at_winner * (highest - center) + of_mean * (slopes_y - center * slopes),
+    )).sum(1, dtype=torch.float64)
     grad_shift = sums[0].to(scale)
     grad_scale = (sums[1] * rstd * sign).to(scale)
-    level = slope = None
+    signed = weight * sign[:, None]
+    level = slope = below = None
     if norm.mean is None:
         total = sum_over_ranks(sums, norm.group) if norm.sync else sums
         slope = (factor * rstd.double().square() * total[1] / count).to(scale)
         level = (factor * total[0] / count).to(scale) - slope * center
+        below = level @ signed
 
     need_features, need_weight = ctx.needs_input_grad[:2]
-    signed = weight * sign[:, None]
     grad_features = torch.empty_like(features) if need_features else None
     grad_weight = torch.zeros_like(weight) if need_weight else None
     for b in range(batch):
-        grad = before_activation(b, of_mean[b] * factor)
+        # The gradient of y but for the level, which is the same at all points.
+        grad = _before_activation(
+            torch.addcmul(offset, y[b], factor), of_mean[b] * factor, norm)
         if slope is not None:
-            grad.addcmul_(y[b], slope, value=-1).sub_(level)
+            grad.addcmul_(y[b], slope, value=-1)
         grad.scatter_add_(0, winner[b:b + 1], (at_winner[b] * factor)[None])
         if need_features:
             _multiply(grad, signed.t(), low, grad_features[b])
+            if below is not None:
+                grad_features[b] -= below
         if need_weight:
             x = features[b] if origin is None else features[b] - origin
-            grad_weight += product(grad.t(), x, low)
+            grad_weight += product(grad.t(), x, low)  # the level meets the sum of x, which is 0
             if norm.sync:  # over all ranks the rows' gradients sum to zero, here they need not
-                grad_weight.addr_(grad.sum(0), origin)
+                grad_weight.addr_(grad.sum(0) - num_points * level, origin)
     if need_weight:
         grad_weight *= sign[:, None]
     return grad_features, grad_weight, grad_scale, grad_shift, None, None, None
+
+
+def _before_activation(z: Tensor, grad: Tensor, norm: NormTerms) -> Tensor:
+    """Gradient in front of the activation of ``z`` from that behind it; ``z`` is used up."""
+    return _leaky_backward(grad.expand_as(z), z, norm.negative_slope, False, grad_input=z)
 
 
 def _moments(count: Tensor, squares: Tensor, signed: Tensor, origin: Tensor, norm: NormTerms

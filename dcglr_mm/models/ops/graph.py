@@ -71,7 +71,8 @@ def neighbor_max_with_winner(values: Tensor, index: Tensor) -> tuple[Tensor, Ten
     which is the same for the lists of :func:`~dcglr_mm.models.ops.knn` and repeated points).
 
     Returns:
-        The maxima ``(M, D)`` and their places in ``values.flatten()``, int64 ``(M, D)``.
+        The maxima ``(M, D)`` and their places in ``values.flatten()``, ``(M, D)``, int32 or
+        int64.
     """
     packed = (values.device.type == 'cpu' and values.dtype == torch.float32
               and values.numel() <= _FREE_MASK)
@@ -96,7 +97,7 @@ def _packed_max(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
     keys = bits.view(torch.float64)
     best = torch.sparse.mm(_adjacency(index, len(values), torch.float64), keys, 'amax')
     bits = best.view(torch.int64)
-    winner = bits.bitwise_right_shift(63).bitwise_xor_(bits).bitwise_not_()
+    winner = bits.bitwise_right_shift(63).bitwise_xor_(bits).to(torch.int32).bitwise_not_()
     # Rounding takes the digits off: they are less than half of a float32's last place.
     # A value that is not finite has no place of its own, and must not point outside either.
     return best.to(values.dtype), winner.bitwise_and_(_FREE_MASK).clamp_(max=values.numel() - 1)

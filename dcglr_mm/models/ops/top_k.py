@@ -21,31 +21,38 @@ def group_size(num_columns: int, k: int) -> int:
     return size if size >= 4 else 1
 
 
-def smallest_columns(matrix: Tensor, k: int, group: int) -> Tensor:
+def smallest_columns(matrix: Tensor, k: int, group: int, least: Tensor | None = None) -> Tensor:
     """Columns of the ``k`` smallest entries of each row, in the order of (entry, column).
 
     Args:
-        matrix: Non-negative float32 or float64 entries, ``(R, group, N / group)``: column ``c`` of
-            a row lies at ``[c % group, c // group]``.
+        matrix: Float32 or float64 entries, ``(R, group, N / group)``: column ``c`` of a row lies at
+            ``[c % group, c // group]``.
         k: At most ``N``, and at most ``N / group`` unless ``group`` is 1.
         group: Size of the groups.
+        least: Non-negative, ``(R, 1)``: smaller entries of a row count as this one. Without it
+            all entries must be non-negative.
 
     Returns:
         int64 columns ``(R, k)``.
     """
     rows, _, groups = matrix.shape
     if matrix.dtype == torch.float64 or group * groups >= 2**_FREE_BITS:
-        entries = matrix.transpose(1, 2).reshape(rows, -1)
+        entries = _at_least(least, matrix.transpose(1, 2).reshape(rows, -1))
         return entries.sort(dim=1, stable=True).indices[:, :k]
     group_number = torch.arange(groups, device=matrix.device)
     if group == 1:
-        return _smallest_digits(_with_digits(matrix[:, 0], group_number), k)
+        return _smallest_digits(_with_digits(_at_least(least, matrix[:, 0]), group_number), k)
     # The k smallest entries lie in the k groups with the smallest minima: any other group has k
     # entries that come before all of its own.
-    chosen = _smallest_digits(_with_digits(matrix.amin(1), group_number), k)[:, None]  # (R, 1, k)
-    members = matrix.gather(2, chosen.expand(-1, group, -1))  # (R, group, k)
+    minima = _at_least(least, matrix.amin(1))
+    chosen = _smallest_digits(_with_digits(minima, group_number), k)[:, None]  # (R, 1, k)
+    members = matrix.gather(2, chosen.expand(-1, group, -1)).flatten(1)  # (R, group k)
     column = chosen * group + torch.arange(group, device=matrix.device)[:, None]
-    return _smallest_digits(_with_digits(members, column).flatten(1), k)
+    return _smallest_digits(_with_digits(_at_least(least, members), column.flatten(1)), k)
+
+
+def _at_least(least: Tensor | None, entries: Tensor) -> Tensor:
+    return entries if least is None else torch.maximum(entries, least)
 
 
 def _with_digits(entries: Tensor, digits: Tensor) -> Tensor:
