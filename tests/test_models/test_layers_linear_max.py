@@ -111,3 +111,20 @@ def test_autocast_keeps_statistics_in_float32():
         torch.testing.assert_close(mine, other, rtol=0.03, atol=0.05)
     best.value.sum().backward()
     assert weight.grad.dtype == torch.float32 and weight.grad.isfinite().all()
+
+
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_first_of_equal_maxima_wins_and_what_is_not_finite_stays_inside(dtype):
+    above = torch.nextafter(torch.tensor(1e-30, dtype=dtype), torch.tensor(1., dtype=dtype)).item()
+    columns = torch.tensor([
+        [1., 3., 3., -2.],                          # the first of two
+        [-5., -5., -5., -5.],                       # all equal
+        [1e-30, above, 1e-30, -1e30],               # apart by one step of the type
+        [-0., 0., -1., -1.],                        # zeros are equal
+        [-torch.inf, -torch.inf, 7., -torch.inf],
+        [0., torch.inf, torch.inf, 1.],
+        [torch.nan, 1., 2., 3.]], dtype=dtype)
+    y = columns.t()[None]  # (1, 4, 7)
+    winner = module.first_winner(y, y.amax(1)).long()
+    assert winner[0, :5].tolist() == [1, 0, 1, 0, 2]
+    assert ((winner >= 0) & (winner < 4)).all()

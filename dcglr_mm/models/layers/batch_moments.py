@@ -3,17 +3,21 @@ import torch
 from torch import Tensor, distributed
 
 
-# Rows whose sum is taken in their own type: its rounding is that of a single value.
+# Rows whose sum is taken in their own type: its rounding is that of a single value. On a CPU a core
+# adds up parts that it wrote itself; in a plain sum it would read columns from all cores' caches.
 _PART = 64
 
 
-def sum_rows(values: Tensor) -> Tensor:
-    """Sum of rows ``(N, D)``, float64 ``(D,)``, without a float64 copy of them."""
-    if values.dtype == torch.float64:
-        return values.sum(0)
+def sum_rows(values: Tensor, dtype: torch.dtype = torch.float64) -> Tensor:
+    """Sum of rows ``(N, D)``, ``(D,)`` in a wide type, without a copy of them in it."""
     whole = len(values) // _PART * _PART
     parts = values[:whole].unflatten(0, (-1, _PART)).sum(1)
-    return parts.sum(0, dtype=torch.float64) + values[whole:].sum(0)
+    return parts.sum(0, dtype=dtype) + values[whole:].sum(0)
+
+
+def mean_rows(values: Tensor) -> Tensor:
+    """Mean of rows ``(N, D)``, ``(D,)`` in their type."""
+    return (sum_rows(values) / len(values)).to(values.dtype)
 
 
 def merge_moments(count: Tensor, mean: Tensor, squares: Tensor,

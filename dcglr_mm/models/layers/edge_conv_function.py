@@ -6,7 +6,7 @@ from torch.nn.functional import leaky_relu, linear
 
 from ..ops.graph import (in_degree, neighbor_max, neighbor_max_with_winner, neighbor_sum,
                          reverse_edges, reverse_sum)
-from .batch_moments import merge_moments, sum_over_ranks, sum_rows
+from .batch_moments import mean_rows, merge_moments, sum_over_ranks, sum_rows
 from .norm_terms import NormTerms
 
 # Entries of a (points, channels) block worked on at one time on a CPU: a few of them fit its
@@ -69,7 +69,7 @@ class EdgeConvFunction(torch.autograd.Function):
         of_batch = norm.mean is None
         sign = torch.where(scale < 0, -1, 1).to(scale)
         projections = _split(weight * sign[:, None])
-        origin = features.mean((0, 1)) if of_batch else None
+        origin = mean_rows(features.flatten(0, 1)) if of_batch else None
         best = features.new_empty(batch * num_points, len(weight))  # max_j y_ij, signed
         kept = [[], [], []]  # of each block: winners, p, q
         sums = torch.zeros(2, len(weight), dtype=torch.float64, device=features.device)
@@ -127,8 +127,8 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     sums = torch.zeros(2, len(weight), dtype=torch.float64, device=grad.device)
     blocks = _blocks(index, best)
     for rows, _ in blocks:
-        sums[0] += grad[rows].sum(0)
-        sums[1] += (grad[rows] * (best[rows] - center)).sum(0)
+        sums[0] += sum_rows(grad[rows])
+        sums[1] += sum_rows((best[rows] - center).mul_(grad[rows]))
     grad_shift = sums[0].to(scale)
     grad_scale = (sums[1] * rstd * sign).to(scale)
     factor = scale.abs() * rstd
@@ -159,7 +159,7 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
             x = x - origin if of_batch else x
             grad_neighbor.addmm_(grad_a.T, x)
             grad_middle.addmm_(grad_b.T, x)
-            edge_total += grad_b.sum(0)
+            edge_total += sum_rows(grad_b)
     # W enters as sign W1 and sign (W2 - W1), and through sign W2 origin at every edge. The
     # gradients of all edges sum to zero, so that the last only shows where a rank has but a part.
     grad_center = grad_middle + edge_total[:, None] * origin if norm.sync else grad_middle

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor
 
 from ..ops.graph import in_degree, neighbor_sum, reverse_edges, reverse_sum
+from .batch_moments import sum_rows
 
 
 def edge_statistics(neighbor: Tensor, center: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -31,13 +32,13 @@ class _EdgeStatistics(torch.autograd.Function):
         num_edges, k = index.numel(), index.shape[1]
         count = in_degree(index, len(a))
         degree = count.to(a.dtype)[:, None]
-        mean_a = (degree * a).sum(0) / num_edges
-        mean_b = b.mean(0)
+        wide = torch.float32 if a.device.type == 'mps' else torch.float64
+        mean_a = (sum_rows(degree * a, wide) / num_edges).to(a)
+        mean_b = (sum_rows(b, wide) / len(b)).to(b)
         a, b = a - mean_a, b - mean_b
         sums = neighbor_sum(a, index)  # (G, C)
-        wide = torch.float32 if a.device.type == 'mps' else torch.float64
-        total = (degree * a.square()).sum(0, dtype=wide)
-        total = total + (b * (k * b + 2 * sums)).sum(0, dtype=wide)
+        total = sum_rows(a.square().mul_(degree), wide)
+        total = total + sum_rows(torch.add(sums, b, alpha=k / 2).mul_(b), wide) * 2
         ctx.save_for_backward(a, b, index, count, degree, sums)
         return mean_a + mean_b, (total / num_edges).clamp_(min=0.).to(a.dtype)
 

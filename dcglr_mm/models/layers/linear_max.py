@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .linear_max_gradient import AllRows, Statistics, Winners, sparse_pays
+from .linear_max_gradient import AllRows, Statistics, WinnerLists, Winners, sparse_pays
 from .linear_max_pieces import Pieces, PieceMoments, first_winner, product
 
 # Outputs that are kept for the gradient; more of them are made again, at half the cost of the
@@ -123,10 +123,11 @@ class _LinearMax(torch.autograd.Function):
         if mean is not None:
             statistics = Statistics(weight, mean, grad_mean, grad_var,
                                     pieces.num_groups * pieces.k)
+        lists = WinnerLists(winner, pieces.k) if ctx.sparse else None
         for number, piece in enumerate(pieces):
             x = pieces.inputs(piece)
             if ctx.sparse:
-                grad = Winners(winner[piece].long(), grad_value[piece], x, statistics)
+                grad = Winners(lists, piece, grad_value[piece], x, statistics)
             else:
                 y = outputs[number] if outputs else None
                 grad = AllRows(winner[piece].long(), grad_value[piece], x, statistics, y, ctx.low)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..ops.graph import in_degree, reverse_edges
+from .batch_moments import sum_rows
 from .linear_max_pieces import product
 
 
@@ -45,12 +46,43 @@ class Statistics:
     def see(self, x: Tensor) -> None:
         """Takes in the inputs (M, C) of a piece."""
         self.squares.addmm_(x.t(), x)
-        self.sums += x.sum(0)
+        self.sums += sum_rows(x)
 
     def add_weight(self, total: Tensor) -> None:
         """Adds the gradient of the weight (D, C) at all inputs seen."""
         total.addmm_(self.weight * self.slope[:, None], self.squares)
         total.addr_(self.base, self.sums)
+
+
+class WinnerLists:
+    """The channels that each row of each group has won.
+
+    Made for all groups at once: sorting costs little more than its calls do.
+
+    Args:
+        winner: Winning row of each group and channel (G, D).
+        k: Rows of a group.
+    """
+
+    def __init__(self, winner: Tensor, k: int) -> None:
+        groups, self.channels = winner.shape
+        self.k = k
+        first = torch.arange(0, groups * k, k, device=winner.device)[:, None]
+        self.row = winner + first  # among the rows of all groups (G, D)
+        rows = self.row.view(-1, 1)
+        self.order, self.begin = reverse_edges(rows, in_degree(rows, groups * k))
+
+    def of(self, piece: slice) -> tuple[Tensor, Tensor, Tensor]:
+        """What concerns some groups, counted from their first.
+
+        Returns:
+            Winning rows (g, D); the entries of that, flat, in the order of their rows (g D,); and
+            where in it each row's begin (g k,).
+        """
+        rows = slice(piece.start * self.k, piece.stop * self.k)
+        entries = slice(piece.start * self.channels, piece.stop * self.channels)
+        return (self.row[piece] - rows.start, self.order[entries] - entries.start,
+                self.begin[rows] - entries.start)
 
 
 class Winners:
@@ -60,25 +92,23 @@ class Winners:
     no matrix is as large as it.
 
     Args:
-        winner: Winning row of each group and channel (g, D).
-        grad: Gradient there (g, D).
-        x: Inputs of the layer (g, k, C).
+        lists: Of all groups.
+        piece: The groups.
+        grad: Gradient at their winners (g, D).
+        x: Their inputs of the layer (g, k, C).
         statistics: The other part, if there is one.
     """
 
-    def __init__(self, winner: Tensor, grad: Tensor, x: Tensor,
+    def __init__(self, lists: WinnerLists, piece: slice, grad: Tensor, x: Tensor,
                  statistics: Statistics | None) -> None:
-        groups = torch.arange(len(winner), device=winner.device)[:, None]
-        self.row = winner + groups * x.shape[1]  # (g, D)
+        self.row, self.order, self.begin = lists.of(piece)
         self.grad, self.x, self.statistics = grad, x.flatten(0, 1), statistics
 
     def inputs(self, weight: Tensor) -> Tensor:
         """Gradient of the inputs (g k, C): for each row, the channels that it has won."""
-        row = self.row.reshape(-1, 1)
-        order, begin = reverse_edges(row, in_degree(row, len(self.x)))
         won = F.embedding_bag(
-            order % len(weight), weight, begin, mode='sum',
-            per_sample_weights=self.grad.flatten()[order])
+            self.order % len(weight), weight, self.begin, mode='sum',
+            per_sample_weights=self.grad.flatten()[self.order])
         if self.statistics is None:
             return won
         return won.add_(self.statistics.inputs_base).addmm_(self.x, self.statistics.inputs_slope)
@@ -95,7 +125,7 @@ class Winners:
 
 
 class AllRows:
-    """Dense: the gradient of all rows ``y``, by matrix products. As :class:`Winners`.
+    """Dense: the gradient of all rows ``y``, by matrix products. Methods as of :class:`Winners`.
 
     Args:
         winner: Winning row of each group and channel (g, D).
@@ -126,4 +156,4 @@ class AllRows:
         total += product(self.grad.t(), self.x, self.low)
 
 
-__all__ = ['AllRows', 'Statistics', 'Winners', 'sparse_pays']
+__all__ = ['AllRows', 'Statistics', 'WinnerLists', 'Winners', 'sparse_pays']

@@ -6,6 +6,7 @@ from torch import Tensor
 from torch.nn.functional import leaky_relu
 
 from ..ops.graph import in_degree, reverse_edges, reverse_sum
+from .batch_moments import sum_rows
 
 _PIECE_BYTES = {'cpu': 2**21}
 _PIECE_BYTES_DEVICE = 2**28
@@ -76,12 +77,15 @@ def first_winner(y: Tensor, best: Tensor) -> Tensor:
     """Index (g, D) of the first row of ``y`` (g, k, D) that equals the maximum ``best``.
 
     Comparing costs a fraction of a maximum that keeps indices, which is not vectorised on CPUs;
-    in floating point it is faster still than with boolean masks.
+    in floating point it is faster still than with boolean masks: a row's rank, less the largest
+    number there is times what it lacks of the maximum. (Float32 numbers far below 1e-30 that differ
+    in their last digit count as equal.)
     """
     k = y.shape[1]
     rank = torch.arange(k, 0, -1, dtype=y.dtype, device=y.device)[:, None]
-    rank = (y - best[:, None]).ge_(0).mul_(rank).amax(dim=1)
-    return (k - rank).clamp_(max=k - 1)  # NaN equals nothing
+    lack = y - best[:, None]
+    rank = torch.add(rank, lack, alpha=torch.finfo(y.dtype).max, out=lack).amax(dim=1)
+    return (k - rank).nan_to_num_(0).clamp_(0, k - 1)  # infinity less itself is not a number
 
 
 class PieceMoments:
@@ -97,8 +101,8 @@ class PieceMoments:
     def add(self, y: Tensor) -> None:
         """Takes in rows (M, D)."""
         count = len(y)
-        mean = y.mean(0)
-        square = (y - mean).square_().sum(0)
+        mean = (sum_rows(y, self.mean.dtype) / count).to(y)
+        square = sum_rows((y - mean).square_(), self.mean.dtype)
         total = self.count + count
         delta = mean.to(self.mean) - self.mean
         self.square += square + delta.square() * (self.count * count / total)

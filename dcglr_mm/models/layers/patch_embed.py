@@ -125,12 +125,13 @@ class PointNetPatchEmbed(nn.Module):
         weight = to_own @ full_precision(local.weight.squeeze(-1))
         offset = F.linear(full_precision(pooled), to_pooled, conv.bias + to_own @ local.bias)
         if needs_statistics(norm):
-            mean = hidden.mean(dim=(0, 1))
-            centered = hidden - mean
+            own = hidden.mean(dim=1)  # of each patch (G, C1)
+            mean = own.mean(dim=0)
+            centered = hidden - mean.detach()  # sums to zero: the mean's part has no gradient
             rows = centered.flatten(0, 1)
             covariance = rows.t() @ rows / len(rows)
             spread = offset - offset.mean(dim=0)
-            shared = F.linear(centered.mean(dim=1), weight)  # (G, C3), a patch's own mean
+            shared = F.linear(own - mean, weight)  # (G, C3)
             var = _quadratic_forms(weight, covariance) + (
                 spread * (spread + 2 * shared)).mean(dim=0)
             scale, shift = scale_and_shift(

@@ -8,8 +8,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu
 
-from ..ops.pool import first_maximum
-from .batch_moments import merge_moments, sum_over_ranks, sum_rows
+from ..ops.pool import first_maximum, max_of_rows
+from .batch_moments import mean_rows, merge_moments, sum_over_ranks, sum_rows
 from .linear_max_pieces import product
 from .norm_terms import NormTerms
 
@@ -26,8 +26,8 @@ def pooled_linear_inference(features: Tensor, weight: Tensor, scale: Tensor, shi
     for cloud, (highest, mean) in zip(features, out):
         y = product(cloud, transposed, low).add_(offset)
         y = leaky_relu(y, norm.negative_slope, inplace=True)
-        torch.amax(y, 0, out=highest)
-        torch.mean(y, 0, out=mean)
+        highest.copy_(max_of_rows(y))
+        mean.copy_(mean_rows(y))
     return out.flatten(1)
 
 
@@ -61,7 +61,7 @@ class PooledLinear(torch.autograd.Function):
         """
         sign = torch.where(scale < 0, -1, 1).to(scale)
         signed = weight * sign[:, None]
-        origin = features.mean((0, 1)) if norm.mean is None else None
+        origin = mean_rows(features.flatten(0, 1)) if norm.mean is None else None
         x = features if origin is None else features - origin
         y = x.new_empty(*x.shape[:2], len(weight))
         squares = torch.zeros(len(weight), dtype=torch.float64, device=x.device)
@@ -76,7 +76,7 @@ class PooledLinear(torch.autograd.Function):
                 winner[b] = first_maximum(y[b:b + 1])[0, 0].masked_fill_(flat, 0)
                 torch.gather(y[b], 0, winner[b:b + 1], out=highest[b:b + 1])
             else:
-                torch.amax(y[b], 0, out=highest[b])
+                highest[b] = max_of_rows(y[b])
 
         count = x.new_tensor(x.shape[0] * x.shape[1], dtype=torch.float64)
         if norm.mean is None:
@@ -94,11 +94,11 @@ class PooledLinear(torch.autograd.Function):
         for b in range(len(x)):
             z = torch.addcmul(offset, y[b], factor)
             if not with_grad:
-                torch.mean(leaky_relu(z, norm.negative_slope, inplace=True), 0, out=out[b, 1])
+                out[b, 1] = mean_rows(leaky_relu(z, norm.negative_slope, inplace=True))
                 continue
             d = _before_activation(z, z.new_ones(()), norm)
-            torch.sum(d, 0, out=slopes[b])
-            torch.sum(d.mul_(y[b]), 0, out=slopes_y[b])
+            slopes[b] = sum_rows(d)
+            slopes_y[b] = sum_rows(d.mul_(y[b]))
         if with_grad:
             torch.div(factor * slopes_y + offset * slopes, x.shape[1], out=out[:, 1])
             ctx.save_for_backward(features, weight, scale, sign, origin, y, highest, winner, center,
@@ -162,7 +162,7 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
             x = features[b] if origin is None else features[b] - origin
             grad_weight += product(grad.t(), x, low)  # the level meets the sum of x, which is 0
             if norm.sync:  # over all ranks the rows' gradients sum to zero, here they need not
-                grad_weight.addr_(grad.sum(0) - num_points * level, origin)
+                grad_weight.addr_(sum_rows(grad).to(level) - num_points * level, origin)
     if need_weight:
         grad_weight *= sign[:, None]
     return grad_features, grad_weight, grad_scale, grad_shift, None, None, None

@@ -7,6 +7,7 @@ from torch.nn.functional import leaky_relu, linear
 
 from ..ops import gather_points
 from ..ops.checks import full_precision
+from .batch_moments import mean_rows
 from .batch_norm import needs_statistics, scale_and_shift, scale_sign
 from .edge_statistics import edge_statistics
 from .factorizable import activation_slope, is_factorizable
@@ -99,7 +100,7 @@ def _project_edges(weight: Tensor, features: Tensor, index: Tensor,
         # Neighbours' features nearly cancel on an edge: half precision would lose what is left.
         weight, features = full_precision(weight), full_precision(features)
         difference, own = weight.chunk(2, dim=1)
-        origin = features.detach().mean((0, 1))
+        origin = mean_rows(features.detach().flatten(0, 1))
         features = features - origin
         centers = features if center_index is None else gather_points(features, center_index)
         table = linear(features.flatten(0, 1), difference)
