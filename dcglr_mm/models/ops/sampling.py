@@ -1,4 +1,6 @@
 """Farthest-point sampling in batches of clouds."""
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -46,21 +48,23 @@ def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None
     distance = columns.new_full((batch, num_points), float('inf'))
     if last is not None:  # below the distance 0 of a repeated point, above that of a picked one
         distance.masked_fill_(last, -0.5)
-    difference = torch.empty_like(columns)
-    squared, *others = difference
-    picks = start.new_empty((num_samples, batch, 1))
-    current = start[:, None]
-    for step in range(num_samples):
-        picks[step] = current
-        position = columns.gather(2, current.expand(len(columns), -1, -1))  # (3, B, 1)
-        torch.sub(columns, position, out=difference)
-        squared.square_()
-        for column in others:
-            squared.addcmul_(column, column)
+    squared, difference = torch.empty_like(distance), torch.empty_like(distance)
+    order = start.new_empty((num_samples + 1, batch))
+    order[0] = start
+    find = _maximum_finder(distance, order)
+    first, *others = columns
+    for step, current in enumerate(order[:-1, :, None].unbind()):
+        position, *rest = columns.gather(2, current.expand(len(columns), -1, -1))  # (B, 1) each
+        # Coordinate by coordinate: several at once would be work enough for torch to wake another
+        # thread, whose results this one would then have to fetch.
+        torch.sub(first, position, out=squared).square_()
+        for column, position in zip(others, rest):
+            torch.sub(column, position, out=difference)
+            squared.addcmul_(difference, difference)
         torch.minimum(distance, squared, out=distance)
         distance.scatter_(1, current, -1.0)
-        current = _first_maximum(distance)
-    return picks[..., 0].T.contiguous()
+        find(step + 1)
+    return order[:-1].T.contiguous()
 
 
 @_sample.register_fake
@@ -68,8 +72,9 @@ def _(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> T
     return start.new_empty(len(points), num_samples)
 
 
-def _first_maximum(matrix: Tensor) -> Tensor:
-    """Column of the first maximum of each row, ``(R, 1)``."""
+def _maximum_finder(matrix: Tensor, order: Tensor) -> Callable[[int], None]:
+    """A function of ``i`` that puts the column of each row's first maximum into ``order[i]``."""
     if matrix.device.type == 'cpu':  # numpy's search is vectorised, twenty times faster
-        return torch.from_numpy(matrix.numpy().argmax(1))[:, None]
-    return matrix.argmax(1, keepdim=True)
+        rows, out = matrix.numpy(), order.numpy()
+        return lambda i: rows.argmax(1, out=out[i])
+    return lambda i: torch.argmax(matrix, 1, out=order[i])
