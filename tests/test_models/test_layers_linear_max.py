@@ -12,9 +12,11 @@ def rand(*shape, seed=0):
     return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
 
-def plain(rows, weight, index, offset, sign, slope, norm):
-    """All rows, the layer, batch norm if there is one, ReLU, and torch's maximum."""
+def plain(rows, weight, index, inner, offset, sign, slope, norm):
+    """All rows, the layers, batch norm if there is one, ReLU, and torch's maximum."""
     x = rows if index is None else rows[index]
+    if inner is not None:
+        x = F.linear(x, inner)
     if offset is not None:
         x = x + offset[:, None]
     x = F.leaky_relu(x, slope)
@@ -25,8 +27,9 @@ def plain(rows, weight, index, offset, sign, slope, norm):
     return torch.relu(y).max(dim=1).values
 
 
-def ours(rows, weight, index, offset, sign, slope, norm):
-    best = linear_max(rows, weight, index, offset, sign, slope, statistics=norm is not None)
+def ours(rows, weight, index, inner, offset, sign, slope, norm):
+    best = linear_max(
+        rows, weight, index, offset, sign, slope, statistics=norm is not None, inner=inner)
     if norm is None:
         return best.value
     scale = norm[0] * torch.rsqrt(best.var + 1e-5)
@@ -37,24 +40,30 @@ def ours(rows, weight, index, offset, sign, slope, norm):
 @pytest.mark.parametrize('normed', [False, True], ids=['bare', 'normed'])
 @pytest.mark.parametrize('slope', [1., 0., 0.2])
 @pytest.mark.parametrize('offset', [False, True])
-@pytest.mark.parametrize('table', [False, True])
+@pytest.mark.parametrize('source', ['rows', 'table', 'layer'])
 @pytest.mark.parametrize('pieces', ['one', 'many'])
-def test_equals_all_rows(k, normed, slope, offset, table, pieces, monkeypatch):
+def test_equals_all_rows(k, normed, slope, offset, source, pieces, monkeypatch):
     if pieces == 'many':  # two groups a piece, the last piece short
         monkeypatch.setitem(module._PIECE_BYTES, 'cpu', 2 * k * 6 * 8)
     weight, shift = rand(6, 4, seed=1), rand(7, 4, seed=2) if offset else None
-    rows = rand(11, 4, seed=3) if table else rand(7, k, 4, seed=3)
-    index = torch.randint(0, 11, (7, k), generator=torch.Generator().manual_seed(4))
+    index = inner = None
+    if source == 'table':
+        rows = rand(11, 4, seed=3)
+        index = torch.randint(0, 11, (7, k), generator=torch.Generator().manual_seed(4))
+    elif source == 'layer':
+        rows, inner = rand(7, k, 3, seed=3), rand(4, 3, seed=7)
+    else:
+        rows = rand(7, k, 4, seed=3)
     norm = sign = None
     if normed:
         scale = torch.tensor([1., -2., 0., 0.5, -0.1, 3.], dtype=torch.float64)
         norm, sign = (scale, rand(6, seed=5)), scale.sign()
-    leaves = [t for t in (rows, weight, shift, *(norm or ())) if t is not None]
+    leaves = [t for t in (rows, weight, inner, shift, *(norm or ())) if t is not None]
     gradients = []
     for function in (ours, plain):
         for leaf in leaves:
             leaf.requires_grad_().grad = None
-        out = function(rows, weight, index if table else None, shift, sign, slope, norm)
+        out = function(rows, weight, index, inner, shift, sign, slope, norm)
         (out * rand(*out.shape, seed=6)).sum().backward()
         gradients.append([out.detach(), *(leaf.grad for leaf in leaves)])
     for mine, expected in zip(*gradients):

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .linear_max_gradient import AllRows, Statistics, WinnerLists, Winners, sparse_pays
 from .linear_max_pieces import Pieces, PieceMoments, first_winner, product
@@ -31,14 +32,15 @@ def linear_max(rows: Tensor,
                offset: Tensor | None = None,
                sign: Tensor | None = None,
                negative_slope: float = 1.,
-               statistics: bool = False) -> LinearMax:
-    """Maximum over each group of ``y = act(rows + offset) weight^T``, differentiable.
+               statistics: bool = False,
+               inner: Tensor | None = None) -> LinearMax:
+    """Maximum over each group of ``y = act(rows inner^T + offset) weight^T``, differentiable.
 
     Of equal rows the first wins, as with ``torch.max``. Under autocast the products run in its
     dtype, all else in float32.
 
     Args:
-        rows: Rows of the groups (G, k, C), or a table (M, C) that ``index`` picks from.
+        rows: Rows of the groups (G, k, A), or a table (M, C) that ``index`` picks from.
         weight: Weight (D, C).
         index: Table rows of each group (G, k), int64.
         offset: Added to all rows of a group (G, C).
@@ -46,13 +48,15 @@ def linear_max(rows: Tensor,
             where it is zero the first row (the scale makes all equal). None means positive.
         negative_slope: Of the activation, a LeakyReLU: 0 is a ReLU, 1 is none. Not negative.
         statistics: Whether mean and variance over all rows of ``y`` are wanted.
+        inner: Weight (C, A) of a layer before, None for none; not with a table. What it makes of
+            the rows is made in pieces too, and kept for the gradient.
 
     Returns:
         Values (G, D) of the winning rows, and the statistics if asked for.
     """
     device = rows.device.type
     low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
-    tensors = [None if t is None else _widen(t) for t in (rows, weight, offset)]
+    tensors = [None if t is None else _widen(t) for t in (rows, weight, inner, offset)]
     with torch.autocast(device, enabled=False):
         value, mean, var = _LinearMax.apply(
             *tensors, index, sign, negative_slope, statistics, low, torch.is_grad_enabled())
@@ -67,14 +71,14 @@ class _LinearMax(torch.autograd.Function):
     """See ``linear_max``. Works on ``y`` times the sign, so that a plain maximum suffices."""
 
     @staticmethod
-    def forward(ctx, rows, weight, offset, index, sign, negative_slope, statistics, low,
+    def forward(ctx, rows, weight, inner, offset, index, sign, negative_slope, statistics, low,
                 recording):
         signed, flip = weight, None
         if sign is not None:
             sign = sign.to(weight.dtype)
             flip = torch.where(sign < 0, -1., 1.).to(weight.dtype)
             signed = weight * flip[:, None]
-        pieces = Pieces(rows, offset, index, negative_slope, max(weight.shape))
+        pieces = Pieces(rows, inner, offset, index, negative_slope, max(weight.shape), low)
         # needs_input_grad only tells which inputs want a gradient, also where none is recorded.
         keep = recording and any(ctx.needs_input_grad)
         ctx.sparse = low is None and sparse_pays(rows, weight, pieces.k, statistics)
@@ -84,8 +88,11 @@ class _LinearMax(torch.autograd.Function):
         keep_outputs = keep and statistics and not ctx.sparse and num_bytes <= _KEPT_BYTES
         outputs = [] if keep_outputs else None
         moments = PieceMoments(weight) if statistics else None
+        inputs = None
+        if keep and inner is not None:
+            inputs = rows.new_empty(*rows.shape[:2], len(inner))
         for piece in pieces:
-            x = pieces.inputs(piece)
+            x = pieces.inputs(piece, None if inputs is None else inputs[piece])
             y = product(x.flatten(0, 1), signed.t(), low)
             grouped = y.view(*x.shape[:2], -1)
             torch.amax(grouped, dim=1, out=value[piece])
@@ -100,7 +107,8 @@ class _LinearMax(torch.autograd.Function):
         if keep and sign is not None:
             winner.masked_fill_(sign == 0, 0)
         mean, var = moments.result() if statistics else (None, None)
-        ctx.save_for_backward(rows, signed, offset, index, winner, mean, *(outputs or ()))
+        ctx.save_for_backward(
+            rows, signed, inner, offset, index, winner, mean, inputs, *(outputs or ()))
         ctx.flip, ctx.negative_slope, ctx.low = flip, negative_slope, low
         if sign is not None:
             value *= flip
@@ -108,46 +116,59 @@ class _LinearMax(torch.autograd.Function):
         return value, mean, var
 
     @staticmethod
+    @once_differentiable
     def backward(ctx, grad_value, grad_mean, grad_var):
-        rows, weight, offset, index, winner, mean, *outputs = ctx.saved_tensors
-        if ctx.flip is not None:
-            grad_value = grad_value * ctx.flip
-            grad_mean = None if grad_mean is None else grad_mean * ctx.flip
-        pieces = Pieces(rows, offset, index, ctx.negative_slope, max(weight.shape))
-        want_rows, want_weight, want_offset = ctx.needs_input_grad[:3]
-        make = torch.empty_like if index is None else torch.zeros_like
-        grad_rows = make(rows) if want_rows else None
-        grad_offset = torch.empty_like(offset) if want_offset else None
-        grad_weight = torch.zeros_like(weight) if want_weight else None
-        statistics = None
-        if mean is not None:
-            statistics = Statistics(weight, mean, grad_mean, grad_var,
-                                    pieces.num_groups * pieces.k)
-        lists = WinnerLists(winner, pieces.k) if ctx.sparse else None
-        for number, piece in enumerate(pieces):
-            x = pieces.inputs(piece)
-            if ctx.sparse:
-                grad = Winners(lists, piece, grad_value[piece], x, statistics)
-            else:
-                y = outputs[number] if outputs else None
-                grad = AllRows(winner[piece].long(), grad_value[piece], x, statistics, y, ctx.low)
-            if want_weight:
-                grad.add_weight(grad_weight)
-            if not (want_rows or want_offset):
-                continue
-            grad_x = grad.inputs(weight).view_as(x)
-            in_place = want_rows and index is None
-            grad_x = pieces.through_activation(grad_x, x, grad_rows[piece] if in_place else grad_x)
-            if want_offset:
-                torch.sum(grad_x, dim=1, out=grad_offset[piece])
-            if want_rows and not in_place:
-                pieces.add_to_table(grad_rows, piece, grad_x.flatten(0, 1))
+        with torch.autocast(grad_value.device.type, enabled=False):
+            return _backward(ctx, grad_value, grad_mean, grad_var)
+
+
+def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tensor | None
+              ) -> tuple[Tensor | None, ...]:
+    rows, weight, inner, offset, index, winner, mean, inputs, *outputs = ctx.saved_tensors
+    if ctx.flip is not None:
+        grad_value = grad_value * ctx.flip
+        grad_mean = None if grad_mean is None else grad_mean * ctx.flip
+    pieces = Pieces(rows, inner, offset, index, ctx.negative_slope, max(weight.shape), ctx.low)
+    want_rows, want_weight, want_inner, want_offset = ctx.needs_input_grad[:4]
+    make = torch.empty_like if index is None else torch.zeros_like
+    grad_rows = make(rows) if want_rows else None
+    grad_offset = torch.empty_like(offset) if want_offset else None
+    grad_weight = torch.zeros_like(weight) if want_weight else None
+    grad_inner = torch.zeros_like(inner) if want_inner else None
+    statistics = None
+    if mean is not None:
+        statistics = Statistics(weight, mean, grad_mean, grad_var,
+                                pieces.num_groups * pieces.k)
+    lists = WinnerLists(winner, pieces.k) if ctx.sparse else None
+    for number, piece in enumerate(pieces):
+        x = pieces.inputs(piece) if inputs is None else inputs[piece]
+        if ctx.sparse:
+            grad = Winners(lists, piece, grad_value[piece], x, statistics)
+        else:
+            y = outputs[number] if outputs else None
+            grad = AllRows(winner[piece].long(), grad_value[piece], x, statistics, y, ctx.low)
         if want_weight:
-            if ctx.sparse and statistics is not None:
-                statistics.add_weight(grad_weight)
-            if ctx.flip is not None:
-                grad_weight *= ctx.flip[:, None]
-        return grad_rows, grad_weight, grad_offset, *[None] * 6
+            grad.add_weight(grad_weight)
+        if not (want_rows or want_inner or want_offset):
+            continue
+        grad_x = grad.inputs(weight).view_as(x)
+        in_place = want_rows and index is None and inner is None
+        grad_x = pieces.through_activation(grad_x, x, grad_rows[piece] if in_place else grad_x)
+        if want_offset:
+            torch.sum(grad_x, dim=1, out=grad_offset[piece])
+        grad_x = grad_x.flatten(0, 1)
+        if want_inner:
+            grad_inner += product(grad_x.t(), rows[piece].flatten(0, 1), ctx.low)
+        if want_rows and inner is not None:
+            product(grad_x, inner, ctx.low, grad_rows[piece].flatten(0, 1))
+        elif want_rows and index is not None:
+            pieces.add_to_table(grad_rows, piece, grad_x)
+    if want_weight:
+        if ctx.sparse and statistics is not None:
+            statistics.add_weight(grad_weight)
+        if ctx.flip is not None:
+            grad_weight *= ctx.flip[:, None]
+    return grad_rows, grad_weight, grad_inner, grad_offset, *[None] * 6
 
 
 __all__ = ['LinearMax', 'linear_max']

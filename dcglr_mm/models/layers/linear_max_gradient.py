@@ -102,12 +102,13 @@ class Winners:
     def __init__(self, lists: WinnerLists, piece: slice, grad: Tensor, x: Tensor,
                  statistics: Statistics | None) -> None:
         self.row, self.order, self.begin = lists.of(piece)
-        self.grad, self.x, self.statistics = grad, x.flatten(0, 1), statistics
+        # Detached, as embedding_bag prepares a gradient of its own for what has one.
+        self.grad, self.x, self.statistics = grad, x.detach().flatten(0, 1), statistics
 
     def inputs(self, weight: Tensor) -> Tensor:
         """Gradient of the inputs (g k, C): for each row, the channels that it has won."""
         won = F.embedding_bag(
-            self.order % len(weight), weight, self.begin, mode='sum',
+            self.order % len(weight), weight.detach(), self.begin, mode='sum',
             per_sample_weights=self.grad.flatten()[self.order])
         if self.statistics is None:
             return won

@@ -12,37 +12,50 @@ _PIECE_BYTES = {'cpu': 2**21}
 _PIECE_BYTES_DEVICE = 2**28
 
 
+def cut(num_groups: int, group_bytes: int, device: torch.device) -> Iterator[slice]:
+    """Cuts groups into pieces that fit the cache, or what a device can well spare."""
+    step = max(1, _PIECE_BYTES.get(device.type, _PIECE_BYTES_DEVICE) // max(1, group_bytes))
+    for begin in range(0, num_groups, step):
+        yield slice(begin, min(begin + step, num_groups))
+
+
 class Pieces:
     """Cuts groups of rows into pieces and makes the activated rows of one.
 
     Args:
-        rows: See :func:`~dcglr_mm.models.layers.linear_max.linear_max`, as are the next three.
+        rows: See :func:`~dcglr_mm.models.layers.linear_max.linear_max`, as are the next four.
+        inner: Weight that the rows are multiplied by.
         offset: Added to the rows.
         index: Where the rows of a group stand in ``rows``.
         negative_slope: Of the activation.
         width: Channels that a piece is wide at its widest.
+        low: Type to multiply in.
     """
 
-    def __init__(self, rows: Tensor, offset: Tensor | None, index: Tensor | None,
-                 negative_slope: float, width: int) -> None:
-        self.rows, self.offset, self.index = rows, offset, index
-        self.negative_slope = negative_slope
+    def __init__(self, rows: Tensor, inner: Tensor | None, offset: Tensor | None,
+                 index: Tensor | None, negative_slope: float, width: int,
+                 low: torch.dtype | None) -> None:
+        self.rows, self.inner, self.offset, self.index = rows, inner, offset, index
+        self.negative_slope, self.low = negative_slope, low
         self.num_groups, self.k = rows.shape[:2] if index is None else index.shape
-        budget = _PIECE_BYTES.get(rows.device.type, _PIECE_BYTES_DEVICE)
-        self.step = max(1, budget // (self.k * width * rows.element_size()))
+        self.group_bytes = self.k * width * rows.element_size()
 
     def __iter__(self) -> Iterator[slice]:
-        for begin in range(0, self.num_groups, self.step):
-            yield slice(begin, min(begin + self.step, self.num_groups))
+        return cut(self.num_groups, self.group_bytes, self.rows.device)
 
-    def inputs(self, piece: slice) -> Tensor:
-        """Activated rows (g, k, C) of a piece."""
-        if self.index is None:
-            x = self.rows[piece]
-        else:
+    def inputs(self, piece: slice, out: Tensor | None = None) -> Tensor:
+        """Activated rows (g, k, C) of a piece; with ``inner`` they can be put into ``out``."""
+        fresh = True
+        if self.index is not None:
             picked = self.index[piece]
             x = self.rows.index_select(0, picked.flatten()).view(*picked.shape, -1)
-        fresh = self.index is not None
+        elif self.inner is not None:
+            rows = self.rows[piece]
+            out = None if out is None else out.flatten(0, 1)
+            x = product(rows.flatten(0, 1), self.inner.t(), self.low, out)
+            x = x.view(*rows.shape[:2], -1)
+        else:
+            x, fresh = self.rows[piece], False
         if self.offset is not None:
             offset = self.offset[piece, None]
             x, fresh = (x.add_(offset) if fresh else x + offset), True
@@ -68,9 +81,12 @@ class Pieces:
         table[first:last] += reverse_sum(values, *edges)
 
 
-def product(a: Tensor, b: Tensor, low: torch.dtype | None) -> Tensor:
-    """Matrix product, computed in the type ``low`` if there is one."""
-    return a @ b if low is None else (a.to(low) @ b.to(low)).to(a.dtype)
+def product(a: Tensor, b: Tensor, low: torch.dtype | None, out: Tensor | None = None) -> Tensor:
+    """Product of matrices, computed in the type ``low`` if there is one."""
+    if low is None:
+        return torch.mm(a, b, out=out)
+    result = a.to(low) @ b.to(low)
+    return result.to(a.dtype) if out is None else out.copy_(result)
 
 
 def first_winner(y: Tensor, best: Tensor) -> Tensor:
@@ -114,4 +130,4 @@ class PieceMoments:
         return self.mean.to(self.dtype), (self.square / self.count).to(self.dtype)
 
 
-__all__ = ['PieceMoments', 'Pieces', 'first_winner', 'product']
+__all__ = ['PieceMoments', 'Pieces', 'cut', 'first_winner', 'product']

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..ops import gather_points
 from ..ops.checks import full_precision
 from .batch_norm import needs_statistics, scale_and_shift
+from .group_moments import group_moments
 from .linear_max import linear_max
 from .sample_and_group import LocalAggregation
 
@@ -73,8 +74,8 @@ class PointNetPatchEmbed(nn.Module):
         pooled = linear_max(hidden, local.weight.squeeze(-1)).value + local.bias
         with torch.autocast(points.device.type, enabled=False):
             weight, offset = self._second_layer(hidden, pooled)
-        hidden = F.linear(hidden, weight)  # (B S, k, C3), before its offset
-        token = linear_max(hidden, last.weight.squeeze(-1), offset=offset, negative_slope=0.).value
+        token = linear_max(
+            hidden, last.weight.squeeze(-1), inner=weight, offset=offset, negative_slope=0.).value
         return (token + last.bias).view(batch, num_patches, -1)
 
     def _see(self, points: Tensor, center_index: Tensor, patch_index: Tensor) -> Tensor:
@@ -104,7 +105,8 @@ class PointNetPatchEmbed(nn.Module):
             scale, shift = scale_and_shift(norm, center, var, len(rows))
         else:
             scale, shift = scale_and_shift(norm)
-        return F.linear(patch, weight * scale[:, None], center * scale + shift).relu_()
+        rows = F.linear(patch.flatten(0, 1), weight * scale[:, None], center * scale + shift)
+        return rows.relu_().view(*patch.shape[:2], -1)
 
     def _second_layer(self, hidden: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:
         """The layers between the two activations as one linear layer of ``hidden``.
@@ -125,17 +127,15 @@ class PointNetPatchEmbed(nn.Module):
         weight = to_own @ full_precision(local.weight.squeeze(-1))
         offset = F.linear(full_precision(pooled), to_pooled, conv.bias + to_own @ local.bias)
         if needs_statistics(norm):
-            own = hidden.mean(dim=1)  # of each patch (G, C1)
+            own, covariance = group_moments(hidden)
             mean = own.mean(dim=0)
-            centered = hidden - mean.detach()  # sums to zero: the mean's part has no gradient
-            rows = centered.flatten(0, 1)
-            covariance = rows.t() @ rows / len(rows)
             spread = offset - offset.mean(dim=0)
             shared = F.linear(own - mean, weight)  # (G, C3)
             var = _quadratic_forms(weight, covariance) + (
                 spread * (spread + 2 * shared)).mean(dim=0)
             scale, shift = scale_and_shift(
-                norm, weight @ mean + offset.mean(dim=0), var.clamp(min=0.), len(rows))
+                norm, weight @ mean + offset.mean(dim=0), var.clamp(min=0.),
+                hidden.shape[:2].numel())
         else:
             scale, shift = scale_and_shift(norm)
         return weight * scale[:, None], offset * scale + shift

@@ -69,7 +69,7 @@ class PooledLinear(torch.autograd.Function):
         winner = torch.empty_like(highest, dtype=torch.int64) if with_grad else None
         flat = scale == 0
         for b in range(len(x)):
-            _multiply(x[b], signed, low, y[b])
+            product(x[b], signed.t(), low, y[b])
             if norm.mean is None:
                 squares += sum_rows(y[b].square())
             if with_grad:
@@ -155,7 +155,7 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
             grad.addcmul_(y[b], slope, value=-1)
         grad.scatter_add_(0, winner[b:b + 1], (at_winner[b] * factor)[None])
         if need_features:
-            _multiply(grad, signed.t(), low, grad_features[b])
+            product(grad, signed, low, grad_features[b])
             if below is not None:
                 grad_features[b] -= below
         if need_weight:
@@ -181,14 +181,6 @@ def _moments(count: Tensor, squares: Tensor, signed: Tensor, origin: Tensor, nor
         count, mean, squares = merge_moments(count, mean, squares, norm.group)
     return (count, (mean - at_origin).to(signed), mean.to(signed),
             (squares / count).to(signed))
-
-
-def _multiply(x: Tensor, weight: Tensor, low: torch.dtype | None, out: Tensor) -> None:
-    """``x weight^T`` into ``out``, computed in the type ``low`` if there is one."""
-    if low is None:
-        torch.mm(x, weight.t(), out=out)
-    else:
-        out.copy_(x.to(low) @ weight.t().to(low))
 
 
 __all__ = ['PooledLinear', 'pooled_linear_inference']
