@@ -39,6 +39,14 @@ def test_fps_picks_each_row_once_among_repeated_points(clouds):
     assert farthest_point_sample(torch.zeros(1, 4, 3), 4).tolist() == [[0, 1, 2, 3]]
 
 
+def test_fps_of_clouds_of_which_some_repeat_points(clouds):
+    clouds[1] = clouds[1, :6].repeat(10, 1)
+    starts, last = torch.tensor([3, 58, 0]), torch.zeros(3, 60, dtype=torch.bool)
+    expected = [plain_fps(c, 25, s) for c, s in zip(clouds, starts.tolist())]
+    assert farthest_point_sample(clouds, 25, starts).tolist() == expected
+    assert farthest_point_sample(clouds, 25, starts, last).tolist() == expected
+
+
 def test_fps_leaves_points_for_last(clouds):
     last = clouds.square().sum(-1) < 1
     found = farthest_point_sample(clouds, 60, 3, last)

@@ -45,25 +45,43 @@ def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None
     if batch and not 0 <= int(start.min()) <= int(start.max()) < num_points:
         raise ValueError(f'start_index must lie in [0, {num_points}), got {start.tolist()}')
     columns = points.permute(2, 0, 1).contiguous()  # (3, B, N)
-    distance = columns.new_full((batch, num_points), float('inf'))
+    order = _pick(columns, num_samples, start, last)
+    # Where all that is left coincides with picked points, one was picked again: begin anew and note
+    # what is picked, which takes a tenth longer.
+    picked = order.new_zeros(batch, num_points, dtype=torch.bool).scatter_(1, order, True)
+    again = (picked.sum(1) < num_samples).nonzero()[:, 0]
+    if len(again):
+        order[again] = _pick(columns[:, again], num_samples, start[again],
+                             None if last is None else last[again], once=True)
+    return order
+
+
+def _pick(columns: Tensor, num_samples: int, start: Tensor, last: Tensor | None,
+          once: bool = False) -> Tensor:
+    """Picks from points ``(3, B, N)``; if not ``once``, maybe some again at distance zero."""
+    distance = torch.full_like(columns[0], float('inf'))
     if last is not None:  # below the distance 0 of a repeated point, above that of a picked one
         distance.masked_fill_(last, -0.5)
-    squared, difference = torch.empty_like(distance), torch.empty_like(distance)
-    order = start.new_empty((num_samples + 1, batch))
+    order = start.new_empty((num_samples + 1, len(start)))
     order[0] = start
     find = _maximum_finder(distance, order)
-    first, *others = columns
-    for step, current in enumerate(order[:-1, :, None].unbind()):
-        position, *rest = columns.gather(2, current.expand(len(columns), -1, -1))  # (B, 1) each
+    squared, difference = torch.empty_like(distance), torch.empty_like(distance)
+    position = torch.empty_like(columns[..., :1])  # (3, B, 1)
+    (first, *others), (at, *ats) = columns, position
+    # Views made beforehand: the loop's time is that of its calls.
+    steps = order[:-1, None, :, None].expand(-1, len(columns), -1, -1).unbind()
+    for step, current in enumerate(steps, start=1):
+        torch.gather(columns, 2, current, out=position)
         # Coordinate by coordinate: several at once would be work enough for torch to wake another
         # thread, whose results this one would then have to fetch.
-        torch.sub(first, position, out=squared).square_()
-        for column, position in zip(others, rest):
-            torch.sub(column, position, out=difference)
+        torch.sub(first, at, out=squared).square_()
+        for column, other_at in zip(others, ats):
+            torch.sub(column, other_at, out=difference)
             squared.addcmul_(difference, difference)
         torch.minimum(distance, squared, out=distance)
-        distance.scatter_(1, current, -1.0)
-        find(step + 1)
+        if once:
+            distance.scatter_(1, current[0], -1.0)
+        find(step)
     return order[:-1].T.contiguous()
 
 
