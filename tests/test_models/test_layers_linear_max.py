@@ -5,6 +5,7 @@ import torch.nn.functional as F
 
 from dcglr_mm.models.layers import linear_max_pieces as module
 from dcglr_mm.models.layers.linear_max import linear_max
+from dcglr_mm.models.ops.buffer import Buffer
 
 
 def rand(*shape, seed=0):
@@ -134,6 +135,6 @@ def test_first_of_equal_maxima_wins_and_what_is_not_finite_stays_inside(dtype):
         [0., torch.inf, torch.inf, 1.],
         [torch.nan, 1., 2., 3.]], dtype=dtype)
     y = columns.t()[None]  # (1, 4, 7)
-    winner = module.first_winner(y, y.amax(1)).long()
+    winner = module.first_winner(y, y.amax(1), Buffer(y)).long()
     assert winner[0, :5].tolist() == [1, 0, 1, 0, 2]
     assert ((winner >= 0) & (winner < 4)).all()

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .linear_max_gradient import AllRows, Statistics, WinnerLists, Winners, sparse_pays
+from ..ops.buffer import Buffer
+from .linear_max_gradient import (AllRows, Statistics, TableEdges, WinnerLists, Winners,
+                                  sparse_pays)
 from .linear_max_pieces import Pieces, PieceMoments, first_winner, product
 
 # Outputs that are kept for the gradient; more of them are made again, at half the cost of the
@@ -91,17 +93,19 @@ class _LinearMax(torch.autograd.Function):
         inputs = None
         if keep and inner is not None:
             inputs = rows.new_empty(*rows.shape[:2], len(inner))
+        made, work = Buffer(rows), Buffer(rows)
         for piece in pieces:
-            x = pieces.inputs(piece, None if inputs is None else inputs[piece])
-            y = product(x.flatten(0, 1), signed.t(), low)
-            grouped = y.view(*x.shape[:2], -1)
+            x = pieces.inputs(piece, None if inputs is None else inputs[piece]).flatten(0, 1)
+            y = made.of((len(x), len(signed))) if outputs is None else None
+            y = product(x, signed.t(), low, y)
+            grouped = y.view(-1, pieces.k, len(signed))
             torch.amax(grouped, dim=1, out=value[piece])
             if keep:
-                winner[piece] = first_winner(grouped, value[piece])
+                winner[piece] = first_winner(grouped, value[piece], work)
             if sign is not None and (sign == 0).any():
                 value[piece] = torch.where(sign == 0, grouped[:, 0], value[piece])
             if statistics:
-                moments.add(y)
+                moments.add(y, work)
             if outputs is not None:
                 outputs.append(y)
         if keep and sign is not None:
@@ -140,13 +144,15 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
         statistics = Statistics(weight, mean, grad_mean, grad_var,
                                 pieces.num_groups * pieces.k)
     lists = WinnerLists(winner, pieces.k) if ctx.sparse else None
+    edges = TableEdges(index, pieces) if want_rows and index is not None else None
+    work = Buffer(rows), Buffer(rows)
     for number, piece in enumerate(pieces):
         x = pieces.inputs(piece) if inputs is None else inputs[piece]
         if ctx.sparse:
             grad = Winners(lists, piece, grad_value[piece], x, statistics)
         else:
             y = outputs[number] if outputs else None
-            grad = AllRows(winner[piece].long(), grad_value[piece], x, statistics, y, ctx.low)
+            grad = AllRows(winner[piece].long(), grad_value[piece], x, statistics, y, ctx.low, work)
         if want_weight:
             grad.add_weight(grad_weight)
         if not (want_rows or want_inner or want_offset):
@@ -161,8 +167,8 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
             grad_inner += product(grad_x.t(), rows[piece].flatten(0, 1), ctx.low)
         if want_rows and inner is not None:
             product(grad_x, inner, ctx.low, grad_rows[piece].flatten(0, 1))
-        elif want_rows and index is not None:
-            pieces.add_to_table(grad_rows, piece, grad_x)
+        elif edges is not None:
+            edges.add(grad_rows, number, grad_x)
     if want_weight:
         if ctx.sparse and statistics is not None:
             statistics.add_weight(grad_weight)

@@ -3,11 +3,15 @@
 The gradient of ``y`` has two parts: one entry for each group and channel, at the row that won,
 and, from mean and variance over all ``R`` rows, ``base + slope * y`` at every row.
 """
+from collections.abc import Iterable
+from itertools import accumulate
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..ops.graph import in_degree, reverse_edges
+from ..ops.buffer import Buffer
+from ..ops.graph import in_degree, reverse_edges, reverse_sum
 from .batch_moments import sum_rows
 from .linear_max_pieces import product
 
@@ -85,6 +89,38 @@ class WinnerLists:
                 self.begin[rows] - entries.start)
 
 
+class TableEdges:
+    """The rows of each piece that were picked from each row of a table.
+
+    Made for all pieces at once, as :class:`WinnerLists`.
+
+    Args:
+        index: Table rows of each group (G, k).
+        pieces: Slices of groups, in order and without a gap.
+    """
+
+    def __init__(self, index: Tensor, pieces: Iterable[slice]) -> None:
+        parts = [index[piece] for piece in pieces]
+        # The neighbours of a piece lie in few clouds: a narrow window of the table.
+        self.first = torch.stack([part.min() for part in parts])
+        last = torch.stack([part.max() for part in parts])
+        self.width = int((last - self.first).max()) + 1
+        windows = torch.arange(0, len(parts) * self.width, self.width, device=index.device)
+        rows = torch.cat([part + shift for part, shift in zip(parts, windows - self.first)])
+        rows = rows.view(-1, 1)
+        self.order, self.begin = reverse_edges(rows, in_degree(rows, len(parts) * self.width))
+        self.first = self.first.tolist()
+        self.start = [0, *accumulate(part.numel() for part in parts)]  # edges of the pieces before
+
+    def add(self, table: Tensor, number: int, values: Tensor) -> None:
+        """Adds the rows of a piece (g k, C) to those of the table (M, C) that they come from."""
+        start = self.start[number]
+        order = self.order[start:self.start[number + 1]] - start
+        begin = self.begin[number * self.width:(number + 1) * self.width] - start
+        window = table[self.first[number]:][:self.width]
+        window += reverse_sum(values, order, begin)[:len(window)]
+
+
 class Winners:
     """Sparse: the winning rows are looked up, the statistics' part is folded to ``x`` itself.
 
@@ -135,26 +171,28 @@ class AllRows:
         statistics: The other part, if there is one.
         y: The rows (g k, D), for the statistics' part; made again if ``None``.
         low: Type to multiply in.
+        work: For the gradients of ``y`` and of ``x``, in use until the next piece.
     """
 
     def __init__(self, winner: Tensor, grad: Tensor, x: Tensor, statistics: Statistics | None,
-                 y: Tensor | None, low: torch.dtype | None) -> None:
+                 y: Tensor | None, low: torch.dtype | None, work: tuple[Buffer, Buffer]) -> None:
+        self.x, self.low, self.work = x.flatten(0, 1), low, work[1]
+        self.grad = work[0].of((len(self.x), grad.shape[1]))
         if statistics is None:
-            rows = grad.new_zeros(*x.shape[:2], grad.shape[1])
+            self.grad.zero_()
         else:
             if y is None:
-                y = product(x.flatten(0, 1), statistics.weight.t(), low)
-            rows = torch.addcmul(statistics.base, y, statistics.slope).view(*x.shape[:2], -1)
-        rows.scatter_add_(1, winner[:, None], grad[:, None])
-        self.grad, self.x, self.low = rows.flatten(0, 1), x.flatten(0, 1), low
+                y = product(self.x, statistics.weight.t(), low, self.grad)
+            torch.addcmul(statistics.base, y, statistics.slope, out=self.grad)
+        self.grad.view(*x.shape[:2], -1).scatter_add_(1, winner[:, None], grad[:, None])
 
     def inputs(self, weight: Tensor) -> Tensor:
         """Gradient of the inputs (g k, C)."""
-        return product(self.grad, weight, self.low)
+        return product(self.grad, weight, self.low, self.work.of(self.x.shape))
 
     def add_weight(self, total: Tensor) -> None:
         """Adds the gradient of the weight (D, C)."""
         total += product(self.grad.t(), self.x, self.low)
 
 
-__all__ = ['AllRows', 'Statistics', 'WinnerLists', 'Winners', 'sparse_pays']
+__all__ = ['AllRows', 'Statistics', 'TableEdges', 'WinnerLists', 'Winners', 'sparse_pays']

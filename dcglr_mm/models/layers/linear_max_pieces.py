@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import leaky_relu
 
-from ..ops.graph import in_degree, reverse_edges, reverse_sum
+from ..ops.buffer import Buffer
 from .batch_moments import sum_rows
 
 _PIECE_BYTES = {'cpu': 2**21}
@@ -39,28 +39,34 @@ class Pieces:
         self.negative_slope, self.low = negative_slope, low
         self.num_groups, self.k = rows.shape[:2] if index is None else index.shape
         self.group_bytes = self.k * width * rows.element_size()
+        self._buffer = Buffer(rows)
 
     def __iter__(self) -> Iterator[slice]:
         return cut(self.num_groups, self.group_bytes, self.rows.device)
 
     def inputs(self, piece: slice, out: Tensor | None = None) -> Tensor:
-        """Activated rows (g, k, C) of a piece; with ``inner`` they can be put into ``out``."""
-        fresh = True
-        if self.index is not None:
-            picked = self.index[piece]
-            x = self.rows.index_select(0, picked.flatten()).view(*picked.shape, -1)
-        elif self.inner is not None:
-            rows = self.rows[piece]
-            out = None if out is None else out.flatten(0, 1)
-            x = product(rows.flatten(0, 1), self.inner.t(), self.low, out)
-            x = x.view(*rows.shape[:2], -1)
-        else:
-            x, fresh = self.rows[piece], False
+        """Activated rows (g, k, C) of a piece, valid until the next.
+
+        Those that ``inner`` makes can be put into ``out``.
+        """
+        x, fresh = self.rows[piece] if self.index is None else self._pick(piece), True
+        if self.inner is not None:
+            out = self._buffer.of((*x.shape[:2], len(self.inner))) if out is None else out
+            product(x.flatten(0, 1), self.inner.t(), self.low, out.flatten(0, 1))
+            x = out
+        elif self.index is None:
+            fresh = False
         if self.offset is not None:
-            offset = self.offset[piece, None]
-            x, fresh = (x.add_(offset) if fresh else x + offset), True
+            x = torch.add(x, self.offset[piece, None], out=x if fresh else self._buffer.of(x.shape))
+            fresh = True
         if self.negative_slope != 1:
             x = leaky_relu(x, self.negative_slope, inplace=fresh)
+        return x
+
+    def _pick(self, piece: slice) -> Tensor:
+        picked = self.index[piece]
+        x = self._buffer.of((*picked.shape, self.rows.shape[1]))
+        torch.index_select(self.rows, 0, picked.flatten(), out=x.flatten(0, 1))
         return x
 
     def through_activation(self, grad: Tensor, activated: Tensor, out: Tensor) -> Tensor:
@@ -69,16 +75,6 @@ class Pieces:
             return torch.ops.aten.leaky_relu_backward(
                 grad, activated, self.negative_slope, True, grad_input=out)
         return out if out is grad else out.copy_(grad)
-
-    def add_to_table(self, table: Tensor, piece: slice, values: Tensor) -> None:
-        """Adds the rows of a piece (g k, C) to those of the table that they were picked from."""
-        target = self.index[piece].reshape(-1, 1)
-        first, last = 0, len(table)
-        if table.device.type == 'cpu':  # the neighbours of a piece lie in few clouds
-            first, last = int(target.min()), int(target.max()) + 1
-        target = target - first
-        edges = reverse_edges(target, in_degree(target, last - first))
-        table[first:last] += reverse_sum(values, *edges)
 
 
 def product(a: Tensor, b: Tensor, low: torch.dtype | None, out: Tensor | None = None) -> Tensor:
@@ -89,19 +85,16 @@ def product(a: Tensor, b: Tensor, low: torch.dtype | None, out: Tensor | None = 
     return result.to(a.dtype) if out is None else out.copy_(result)
 
 
-def first_winner(y: Tensor, best: Tensor) -> Tensor:
+def first_winner(y: Tensor, best: Tensor, work: Buffer) -> Tensor:
     """Index (g, D) of the first row of ``y`` (g, k, D) that equals the maximum ``best``.
 
-    Comparing costs a fraction of a maximum that keeps indices, which is not vectorised on CPUs;
-    in floating point it is faster still than with boolean masks: a row's rank, less the largest
-    number there is times what it lacks of the maximum. (Float32 numbers far below 1e-30 that differ
-    in their last digit count as equal.)
+    Comparing costs a fraction of a maximum that keeps indices, which is not vectorised on CPUs, and
+    less in floating point than with boolean masks.
     """
     k = y.shape[1]
     rank = torch.arange(k, 0, -1, dtype=y.dtype, device=y.device)[:, None]
-    lack = y - best[:, None]
-    rank = torch.add(rank, lack, alpha=torch.finfo(y.dtype).max, out=lack).amax(dim=1)
-    return (k - rank).nan_to_num_(0).clamp_(0, k - 1)  # infinity less itself is not a number
+    rank = torch.eq(y, best[:, None], out=work.of(y.shape)).mul_(rank).amax(dim=1)
+    return (k - rank).clamp_(max=k - 1)  # what is not a number equals nothing
 
 
 class PieceMoments:
@@ -114,11 +107,11 @@ class PieceMoments:
         self.mean = like.new_zeros(like.shape[0], dtype=wide)
         self.square = like.new_zeros(like.shape[0], dtype=wide)
 
-    def add(self, y: Tensor) -> None:
+    def add(self, y: Tensor, work: Buffer) -> None:
         """Takes in rows (M, D)."""
         count = len(y)
         mean = (sum_rows(y, self.mean.dtype) / count).to(y)
-        square = sum_rows((y - mean).square_(), self.mean.dtype)
+        square = sum_rows(torch.sub(y, mean, out=work.of(y.shape)).square_(), self.mean.dtype)
         total = self.count + count
         delta = mean.to(self.mean) - self.mean
         self.square += square + delta.square() * (self.count * count / total)

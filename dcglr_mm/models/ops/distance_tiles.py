@@ -1,9 +1,9 @@
 """Squared distances between all points of two clouds, a tile of the matrix at a time."""
-import math
-
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
+
+from .buffer import Buffer
 
 
 def _coarse_center(reference: Tensor) -> Tensor:
@@ -33,19 +33,6 @@ def _interleave(reference: Tensor, group: int) -> Tensor:
     return reference.reshape(batch, channels, -1)
 
 
-class _Buffer:
-    """Memory for one tile after another; new memory for each would cost its page faults."""
-
-    def __init__(self, like: Tensor) -> None:
-        self.memory = like.new_empty(0)
-
-    def of(self, shape: tuple[int, ...]) -> Tensor:
-        """As an uninitialised tensor."""
-        if self.memory.numel() < math.prod(shape):
-            self.memory = self.memory.new_empty(math.prod(shape))
-        return self.memory[:math.prod(shape)].view(shape)
-
-
 class DirectTiles:
     """Squared distances from differences.
 
@@ -62,7 +49,7 @@ class DirectTiles:
         self.rows = query.transpose(1, 2)[..., None].contiguous()  # (B, C, M, 1)
         self.columns = _interleave(reference, group)[:, :, None]  # (B, C, 1, width)
         self.width = self.columns.shape[3]
-        self.buffers = _Buffer(query), _Buffer(query)
+        self.buffers = Buffer(query), Buffer(query)
 
     def distances(self, clouds: slice, queries: slice) -> Tensor:
         """A tile ``(b, m, width)``, valid until the next."""
@@ -97,7 +84,7 @@ class ProductTiles:
         columns.masked_fill_(norm.isinf(), 0).mul_(-2)
         self.columns = torch.cat((columns, torch.ones_like(norm), norm), 1)
         self.width = columns.shape[2]
-        self.buffer = _Buffer(query)
+        self.buffer = Buffer(query)
 
     def distances(self, clouds: slice, queries: slice) -> Tensor:
         """A tile ``(b, m, width)``, valid until the next."""
