@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _AXES = dict(num_points='points N', batch='clouds of a batch')
+_TITLES = {'seconds': 'time', 'MiB': 'peak memory'}
 _MIB = 2 ** 20
 
 
@@ -43,8 +44,8 @@ def plot_results(runs: Sequence[dict], results: Sequence[dict], allocator: str) 
     """
     panels = {key: curves for key, curves in scaling_curves(runs, results, allocator).items()
               if all(len(x) > 1 for x, _ in curves.values())}
-    return plot_scaling({f'{name}: {quantity} over {_AXES[axis]}': curves
-                         for (name, axis, quantity), curves in panels.items()},
+    return plot_scaling({f'{name}: {_TITLES[quantity]}': curves
+                         for (name, _, quantity), curves in panels.items()},
                         xlabels=[_AXES[axis] for _, axis, _ in panels],
                         ylabels=[quantity for *_, quantity in panels])
 

@@ -4,11 +4,12 @@ On a CPU each side runs in a process of its own, once, and what counts is the hi
 resident memory above its level just before (inputs and weights are there by then, libraries are
 loaded and warm from the same work on a small input). Resident memory rather than a sum over torch's
 allocations, because numpy, the sparse kernels and oneDNN allocate past torch; a fresh process,
-because freed memory that an allocator kept back would hide what a second run needs; Linux resets
-the mark on request. On a GPU it is the peak of torch's allocator above its level before the run.
+because freed memory that an allocator kept back would hide what a second run needs (what the small
+run freed is given back to the system before); Linux resets the mark on request. On a GPU it is the peak of torch's allocator above its level before the run.
 """
 from __future__ import annotations
 
+import ctypes
 import gc
 import multiprocessing
 from multiprocessing.connection import Connection
@@ -82,12 +83,20 @@ def _peak_here(case: Case, side: str, setup: Setup) -> int:
     getattr(build(small, setup), side).run()
     work: Side = getattr(build(case, setup), side)
     gc.collect()
+    _give_back_free_memory()
     _reset_high_water()
     before = _status_bytes('VmRSS')
     kept = work.run()
     peak = _status_bytes('VmHWM') - before
     del kept
     return max(peak, 0)
+
+
+def _give_back_free_memory() -> None:
+    """Asks the C library to; other libraries than glibc keep little back."""
+    trim = getattr(ctypes.CDLL(None), 'malloc_trim', None)
+    if trim is not None:
+        trim(0)
 
 
 def _reset_high_water() -> None:

@@ -52,7 +52,7 @@ def plot_scaling(panels: Mapping[str, Curves], *, xlabels: Sequence[str], ylabel
     rows = -(-len(panels) // columns)
     figure = new_figure(3.9 * columns, 2.7 * rows)
     grid = figure.subplots(rows, columns, squeeze=False, gridspec_kw=dict(
-        left=0.34 / columns, right=1 - 0.12 / columns, bottom=0.2 / rows, top=1 - 0.12 / rows,
+        left=0.22 / columns, right=1 - 0.12 / columns, bottom=0.2 / rows, top=1 - 0.12 / rows,
         wspace=0.35, hspace=0.5))
     labels = zip(panels.items(), xlabels, ylabels)
     for axes, ((title, curves), xlabel, ylabel) in zip(grid.flat, labels):
@@ -64,6 +64,7 @@ def plot_scaling(panels: Mapping[str, Curves], *, xlabels: Sequence[str], ylabel
 
 
 def _draw(axes: Axes, curves: Curves) -> None:
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
     axes.set_xscale('log', base=2)
     axes.set_yscale('log')
     ticks = sorted({value for x, _ in curves.values() for value in x})
@@ -74,4 +75,9 @@ def _draw(axes: Axes, curves: Curves) -> None:
                   linestyle='--' if name == 'plain' else '-', label=f'{name}{exponent}')
     axes.set_xticks(ticks, [f'{tick:g}' for tick in ticks])
     axes.minorticks_off()
+    low, high = axes.get_ylim()
+    steps = (1, ) if high > 100 * low else (1, 2, 5)  # of a decade, so that some are labelled
+    axes.yaxis.set_major_locator(LogLocator(subs=steps))
+    axes.yaxis.set_major_formatter(StrMethodFormatter('{x:g}'))
+    axes.set_ylim(low, high * (high / low)**0.25)  # room for the legend
     axes.legend(fontsize=6.5, frameon=False, loc='upper left')

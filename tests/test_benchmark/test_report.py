@@ -97,6 +97,8 @@ def test_growth_is_told_as_an_exponent():
 def test_figure_has_a_panel_for_each_quantity():
     figure = plot_results(RUNS, curve_results(), 'tuned')
     assert [axes.get_title(loc='left') for axes in figure.axes] == [
-        'kNN: seconds over points N', 'kNN: MiB over points N']
+        'kNN: time', 'kNN: peak memory']
+    assert [axes.get_ylabel() for axes in figure.axes] == ['seconds', 'MiB']
+    assert {axes.get_xlabel() for axes in figure.axes} == {'points N'}
     with pytest.raises(ValueError, match='nothing to plot'):
         plot_results(RUNS, curve_results(), 'plain')
