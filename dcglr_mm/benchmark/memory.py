@@ -4,8 +4,9 @@ On a CPU each side runs in a process of its own, once, and what counts is the hi
 resident memory above its level just before (inputs and weights are there by then, libraries are
 loaded and warm from the same work on a small input). Resident memory rather than a sum over torch's
 allocations, because numpy, the sparse kernels and oneDNN allocate past torch; a fresh process,
-because freed memory that an allocator kept back would hide what a second run needs (what the small
-run freed is given back to the system before); Linux resets the mark on request. On a GPU it is the peak of torch's allocator above its level before the run.
+because freed memory that an allocator kept back would hide what a second run needs, and for the
+same reason what the small run freed is given back to the system; Linux resets the mark on request.
+On a GPU it is the peak of torch's allocator above its level before the run.
 """
 from __future__ import annotations
 

@@ -64,9 +64,13 @@ class Attention(nn.Module):
         self.proj = nn.Linear(dims, dims)
 
     def _split_heads(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        batch, length, dims = x.shape
-        qkv = self.qkv(x).reshape(batch, length, 3, self.num_heads, dims // self.num_heads)
-        return qkv.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, T, D / heads)
+        return self._heads(self.qkv(x), 3)
+
+    def _heads(self, x: Tensor, parts: int) -> tuple[Tensor, ...]:
+        """Cuts ``(B, T, parts D)`` into parts ``(B, heads, T, D / heads)``."""
+        # Parted before the heads move, so that the gradients are put together where they stay.
+        x = x.unflatten(-1, (parts, self.num_heads, -1)).unbind(2)
+        return tuple(part.transpose(1, 2) for part in x)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps tokens (B, T, D) to tokens (B, T, D)."""
@@ -76,14 +80,13 @@ class Attention(nn.Module):
 
     def forward_first(self, x: Tensor) -> Tensor:
         """The first of the tokens that :meth:`forward` gives, (B, 1, D), without the others."""
-        batch, length, dims = x.shape
+        dims = x.shape[-1]
         weight, bias = self.qkv.weight, self.qkv.bias
         own = None if bias is None else bias[:dims]
         rest = None if bias is None else bias[dims:]
-        query = F.linear(x[:, :1], weight[:dims], own).view(batch, 1, self.num_heads, -1)
-        both = F.linear(x, weight[dims:], rest).view(batch, length, 2, self.num_heads, -1)
-        key, value = both.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, T, D / heads)
-        out = F.scaled_dot_product_attention(query.transpose(1, 2), key, value)
+        query, = self._heads(F.linear(x[:, :1], weight[:dims], own), 1)
+        key, value = self._heads(F.linear(x, weight[dims:], rest), 2)
+        out = F.scaled_dot_product_attention(query, key, value)
         return self.proj(out.transpose(1, 2).flatten(2))
 
     def attention_weights(self, x: Tensor) -> Tensor:
