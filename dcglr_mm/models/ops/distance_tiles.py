@@ -1,4 +1,6 @@
 """Squared distances between all points of two clouds, a tile of the matrix at a time."""
+import math
+
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
@@ -21,16 +23,10 @@ def _coarse_center(reference: Tensor) -> Tensor:
     return (middle / unit).round() * unit
 
 
-def _interleave(reference: Tensor, group: int) -> Tensor:
-    """Pads with points at infinity, moves point ``c`` to ``c % group * (N / group) + c // group``.
-
-    Returns:
-        Channel-first, ``(B, C, N)``.
+def _spread(points: Tensor, group: int) -> Tensor:
+    """Puts point ``c`` at ``[c % group, c // group]``: ``(B, N, C)`` to ``(B, group, N/group, C)``.
     """
-    batch, num_points, channels = reference.shape
-    reference = pad(reference, (0, 0, 0, -num_points % group), value=float('inf'))
-    reference = reference.view(batch, -1, group, channels).permute(0, 3, 2, 1)
-    return reference.reshape(batch, channels, -1)
+    return points.unflatten(1, (-1, group)).transpose(1, 2)
 
 
 class DirectTiles:
@@ -39,7 +35,7 @@ class DirectTiles:
     Args:
         query: ``(B, M, C)``.
         reference: ``(B, N, C)``.
-        group: Of :func:`_interleave`.
+        group: Point ``c`` becomes column ``c % group * (width / group) + c // group``.
 
     Attributes:
         width: Columns of a tile, the points interleaved and padded.
@@ -47,7 +43,9 @@ class DirectTiles:
 
     def __init__(self, query: Tensor, reference: Tensor, group: int) -> None:
         self.rows = query.transpose(1, 2)[..., None].contiguous()  # (B, C, M, 1)
-        self.columns = _interleave(reference, group)[:, :, None]  # (B, C, 1, width)
+        reference = pad(reference, (0, 0, 0, -reference.shape[1] % group), value=math.inf)
+        columns = _spread(reference, group).permute(0, 3, 1, 2)  # (B, C, group, width / group)
+        self.columns = columns.flatten(2)[:, :, None]  # (B, C, 1, width)
         self.width = self.columns.shape[3]
         self.buffers = Buffer(query), Buffer(query)
 
@@ -73,17 +71,27 @@ class ProductTiles:
     """
 
     def __init__(self, query: Tensor, reference: Tensor, group: int) -> None:
+        batch, num_points, channels = reference.shape
         center = _coarse_center(reference)
-        columns = reference - center
-        rows = columns if query is reference else query - center
-        norm = rows.square().sum(2, keepdim=True)  # (B, M, 1)
-        self.rows = torch.cat((rows, norm, torch.ones_like(norm)), 2)
-        self.rounding = norm.mul_(8 * torch.finfo(query.dtype).eps)
-        columns = _interleave(columns, group)  # (B, C, width)
-        norm = columns.square().sum(1, keepdim=True)
-        columns.masked_fill_(norm.isinf(), 0).mul_(-2)
-        self.columns = torch.cat((columns, torch.ones_like(norm), norm), 1)
-        self.width = columns.shape[2]
+        self.rows = query.new_empty(batch, query.shape[1], channels + 2)
+        points = torch.sub(query, center, out=self.rows[..., :channels])
+        norm = points.square().sum(2, keepdim=True)
+        self.rows[..., channels:] = torch.cat((norm, torch.ones_like(norm)), 2)
+        self.rounding = norm * (8 * torch.finfo(query.dtype).eps)
+        if query is not reference:
+            points = reference - center
+            norm = points.square().sum(2, keepdim=True)
+        # What is infinitely far, as are points that fill the last group, has no coordinates.
+        padding = -num_points % group
+        points = pad(points, (0, 0, 0, padding))
+        norm = pad(norm, (0, 0, 0, padding), value=math.inf)
+        self.width = num_points + padding
+        columns = query.new_empty(batch, group, self.width // group, channels + 2)
+        torch.mul(_spread(points, group), -2, out=columns[..., :channels])
+        columns[..., :channels].masked_fill_(_spread(norm, group).isinf(), 0)
+        columns[..., channels] = 1
+        columns[..., channels + 1:] = _spread(norm, group)
+        self.columns = columns.view(batch, self.width, -1).transpose(1, 2)
         self.buffer = Buffer(query)
 
     def distances(self, clouds: slice, queries: slice) -> Tensor:

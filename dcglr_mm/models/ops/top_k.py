@@ -46,9 +46,11 @@ def smallest_columns(matrix: Tensor, k: int, group: int, least: Tensor | None = 
     # entries that come before all of its own.
     minima = _at_least(least, matrix.amin(1))
     chosen = _smallest_digits(_with_digits(minima, group_number), k)[:, None]  # (R, 1, k)
-    members = matrix.gather(2, chosen.expand(-1, group, -1)).flatten(1)  # (R, group k)
-    column = chosen * group + torch.arange(group, device=matrix.device)[:, None]
-    return _smallest_digits(_with_digits(_at_least(least, members), column.flatten(1)), k)
+    members = matrix.gather(2, chosen.expand(-1, group, -1))  # (R, group, k)
+    member_number = torch.arange(group, device=matrix.device)[:, None]
+    keys = _with_digits(_at_least(least, members.flatten(1)).view_as(members), chosen * group)
+    keys = keys.view(torch.int64).bitwise_or_(member_number).view(torch.float64)  # their column
+    return _smallest_digits(keys.flatten(1), k)
 
 
 def _at_least(least: Tensor | None, entries: Tensor) -> Tensor:
