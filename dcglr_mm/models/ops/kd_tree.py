@@ -12,6 +12,8 @@ _MIN_POINTS = 512
 _MIN_POINTS_A_NEIGHBOR = 48
 _MIN_QUERIES_A_POINT = 1 / 4
 _MAX_CHANNELS = 3
+# A worker is a thread of its own, for which no core may be free at once.
+_MIN_QUERIES_A_WORKER = 1024
 
 
 def tree_pays(query: Tensor, reference: Tensor, k: int) -> bool:
@@ -41,13 +43,15 @@ def tree_knn(query: Tensor, reference: Tensor, k: int) -> tuple[Tensor, Tensor]:
     index = np.empty((*query.shape[:2], k), np.int64)
     unsettled = np.zeros(query.shape[:2], bool)
     threads = torch.get_num_threads()
-    workers = threads if len(queries) < threads else 1
+    workers = 1
+    if len(queries) < threads:
+        workers = max(1, min(threads, queries.shape[1] // _MIN_QUERIES_A_WORKER))
 
     def search(b: int) -> None:
         _search(queries[b], references[b], k, workers, index[b], unsettled[b])
 
     # The search itself leaves Python's lock alone, so threads do share it.
-    if workers > 1 or threads == 1:
+    if len(queries) < threads or threads == 1:
         for b in range(len(queries)):
             search(b)
     else:
