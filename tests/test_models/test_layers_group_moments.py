@@ -17,7 +17,7 @@ def rand(*shape, seed=0):
 def test_values_and_gradient(pieces, k, monkeypatch):
     if pieces == 'many':  # two groups a piece, the last piece short
         monkeypatch.setitem(linear_max_pieces._PIECE_BYTES, 'cpu', 2 * k * 3 * 8)
-    rows = (rand(5, k, 3) + 2).requires_grad_()
+    rows = (rand(k, 5, 3) + 2).transpose(0, 1).detach().requires_grad_()
     means, covariance = group_moments(rows)
     flat = rows.detach().numpy().reshape(-1, 3)
     np.testing.assert_allclose(means.detach(), rows.detach().numpy().mean(1), rtol=1e-13)

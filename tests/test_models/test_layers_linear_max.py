@@ -71,6 +71,18 @@ def test_equals_all_rows(k, normed, slope, offset, source, pieces, monkeypatch):
         torch.testing.assert_close(mine, expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize('source', ['rows', 'layer'])
+def test_rows_in_another_order_of_memory(source):
+    weight, inner = rand(6, 4, seed=1), rand(4, 4, seed=2) if source == 'layer' else None
+    gradients = []
+    for function in (ours, plain):
+        stored = rand(20, 7, 4, seed=3).requires_grad_()
+        out = function(stored.transpose(0, 1), weight, None, inner, None, None, 0., None)
+        (out * rand(*out.shape, seed=6)).sum().backward()
+        gradients.append(stored.grad)
+    torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
+
+
 def test_of_equal_rows_the_first_has_the_gradient():
     for k in (4, 20):
         rows = torch.ones(2, k, 3, dtype=torch.float64, requires_grad=True)

@@ -46,7 +46,7 @@ def _backward(rows: Tensor, mean: Tensor, grad_means: Tensor, grad_covariance: T
     # The centred rows sum to zero, so that the covariance does not depend on the mean.
     slope = (grad_covariance + grad_covariance.t()) / rows.shape[:2].numel()
     level = grad_means[:, None] / rows.shape[1]
-    grad = torch.empty_like(rows)
+    grad = rows.new_empty(rows.shape)
     for piece in _pieces(rows):
         centered = (rows[piece] - mean).flatten(0, 1)
         torch.mm(centered, slope, out=grad[piece].view_as(centered))

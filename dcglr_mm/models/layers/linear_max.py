@@ -134,8 +134,8 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
         grad_mean = None if grad_mean is None else grad_mean * ctx.flip
     pieces = Pieces(rows, inner, offset, index, ctx.negative_slope, max(weight.shape), ctx.low)
     want_rows, want_weight, want_inner, want_offset = ctx.needs_input_grad[:4]
-    make = torch.empty_like if index is None else torch.zeros_like
-    grad_rows = make(rows) if want_rows else None
+    make = rows.new_empty if index is None else rows.new_zeros
+    grad_rows = make(rows.shape) if want_rows else None
     grad_offset = torch.empty_like(offset) if want_offset else None
     grad_weight = torch.zeros_like(weight) if want_weight else None
     grad_inner = torch.zeros_like(inner) if want_inner else None
