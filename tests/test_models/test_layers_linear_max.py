@@ -3,6 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from dcglr_mm.models.layers import linear_max_gradient
 from dcglr_mm.models.layers import linear_max_pieces as module
 from dcglr_mm.models.layers.linear_max import linear_max
 from dcglr_mm.models.ops.buffer import Buffer
@@ -69,6 +70,20 @@ def test_equals_all_rows(k, normed, slope, offset, source, pieces, monkeypatch):
         gradients.append([out.detach(), *(leaf.grad for leaf in leaves)])
     for mine, expected in zip(*gradients):
         torch.testing.assert_close(mine, expected, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize('most', [1, 14, 40])
+def test_edges_of_a_table_in_lists_of_one_some_and_all_pieces(most, monkeypatch):
+    monkeypatch.setattr(linear_max_gradient, '_MOST_LISTS', most)
+    index = torch.randint(0, 6, (7, 5), generator=torch.Generator().manual_seed(4))
+    index[3:] += 4
+    pieces = [slice(0, 2), slice(2, 4), slice(4, 6), slice(6, 7)]
+    edges, values = linear_max_gradient.TableEdges(index, pieces), rand(35, 3)
+    found = torch.ones(10, 3, dtype=torch.float64)
+    for number, piece in enumerate(pieces):
+        edges.add(found, number, values[5 * piece.start:5 * piece.stop])
+    expected = torch.ones_like(found).index_add(0, index.flatten(), values)
+    torch.testing.assert_close(found, expected)
 
 
 @pytest.mark.parametrize('source', ['rows', 'layer'])

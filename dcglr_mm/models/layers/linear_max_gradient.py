@@ -16,6 +16,10 @@ from .batch_moments import sum_rows
 from .linear_max_pieces import product
 
 
+# Rows of windows of a table whose lists are made at one time.
+_MOST_LISTS = 2**18
+
+
 def sparse_pays(rows: Tensor, weight: Tensor, k: int, statistics: bool) -> bool:
     """Whether sums over winning rows beat matrix products, in which one entry in k is not zero.
 
@@ -92,7 +96,8 @@ class WinnerLists:
 class TableEdges:
     """The rows of each piece that were picked from each row of a table.
 
-    Made for all pieces at once, as :class:`WinnerLists`.
+    Made for many pieces at once, as :class:`WinnerLists`, but not so many that their lists, of
+    pieces times rows of the table, grow with the square of a cloud's size.
 
     Args:
         index: Table rows of each group (G, k).
@@ -100,25 +105,33 @@ class TableEdges:
     """
 
     def __init__(self, index: Tensor, pieces: Iterable[slice]) -> None:
-        parts = [index[piece] for piece in pieces]
+        self.parts = [index[piece] for piece in pieces]
         # The neighbours of a piece lie in few clouds: a narrow window of the table.
-        self.first = torch.stack([part.min() for part in parts])
-        last = torch.stack([part.max() for part in parts])
+        self.first = torch.stack([part.min() for part in self.parts])
+        last = torch.stack([part.max() for part in self.parts])
         self.width = int((last - self.first).max()) + 1
-        windows = torch.arange(0, len(parts) * self.width, self.width, device=index.device)
-        rows = torch.cat([part + shift for part, shift in zip(parts, windows - self.first)])
-        rows = rows.view(-1, 1)
-        self.order, self.begin = reverse_edges(rows, in_degree(rows, len(parts) * self.width))
-        self.first = self.first.tolist()
-        self.start = [0, *accumulate(part.numel() for part in parts)]  # edges of the pieces before
+        self.at_once = max(1, _MOST_LISTS // self.width)
 
     def add(self, table: Tensor, number: int, values: Tensor) -> None:
-        """Adds the rows of a piece (g k, C) to those of the table (M, C) that they come from."""
-        start = self.start[number]
-        order = self.order[start:self.start[number + 1]] - start
-        begin = self.begin[number * self.width:(number + 1) * self.width] - start
-        window = table[self.first[number]:][:self.width]
+        """Adds the rows of a piece (g k, C) to those of the table (M, C) that they come from.
+
+        To be called for one piece after another, from the first.
+        """
+        place = number % self.at_once
+        if place == 0:
+            self._sort(slice(number, number + self.at_once))
+        start, stop = self.start[place:place + 2]
+        order = self.order[start:stop] - start
+        begin = self.begin[place * self.width:(place + 1) * self.width] - start
+        window = table[int(self.first[number]):][:self.width]
         window += reverse_sum(values, order, begin)[:len(window)]
+
+    def _sort(self, numbers: slice) -> None:
+        parts, first = self.parts[numbers], self.first[numbers]
+        windows = torch.arange(0, len(parts) * self.width, self.width, device=first.device)
+        rows = torch.cat([part + shift for part, shift in zip(parts, windows - first)]).view(-1, 1)
+        self.order, self.begin = reverse_edges(rows, in_degree(rows, len(parts) * self.width))
+        self.start = [0, *accumulate(part.numel() for part in parts)]  # edges of the pieces before
 
 
 class Winners:
