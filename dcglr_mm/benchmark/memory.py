@@ -36,11 +36,15 @@ def can_measure_cpu() -> bool:
 
 
 def start_server() -> None:
-    """Starts the process from which CPU measurements fork, with torch loaded and no threads yet."""
+    """Starts the process from which CPU measurements fork, with torch loaded and no threads yet.
+
+    Waits until that is done: it would disturb what is timed meanwhile.
+    """
     context = multiprocessing.get_context('forkserver')
     context.set_forkserver_preload([_PRELOAD])
-    from multiprocessing import forkserver
-    forkserver.ensure_running()
+    first = context.Process(target=can_measure_cpu)
+    first.start()
+    first.join()
 
 
 def peak_on_cpu(case: Case, side: str, setup: Setup, threads: int) -> int:
