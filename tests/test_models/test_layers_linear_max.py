@@ -98,6 +98,11 @@ def test_rows_in_another_order_of_memory(source):
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
 
 
+def test_a_layer_before_a_table_is_refused():
+    with pytest.raises(ValueError, match='inner is for rows of groups'):
+        linear_max(rand(9, 4), rand(6, 4), torch.zeros(2, 3, dtype=torch.long), inner=rand(4, 4))
+
+
 def test_of_equal_rows_the_first_has_the_gradient():
     for k in (4, 20):
         rows = torch.ones(2, k, 3, dtype=torch.float64, requires_grad=True)

@@ -55,7 +55,12 @@ def linear_max(rows: Tensor,
 
     Returns:
         Values (G, D) of the winning rows, and the statistics if asked for.
+
+    Raises:
+        ValueError: If ``inner`` and ``index`` are both given.
     """
+    if inner is not None and index is not None:
+        raise ValueError('inner is for rows of groups, not for a table that index picks from')
     device = rows.device.type
     low = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
     tensors = [None if t is None else _widen(t) for t in (rows, weight, inner, offset)]

@@ -49,24 +49,22 @@ class Pieces:
 
         Those that ``inner`` makes can be put into ``out``.
         """
-        x, fresh = self.rows[piece] if self.index is None else self._pick(piece), True
-        if self.inner is not None:
-            out = self._buffer.of((*x.shape[:2], len(self.inner))) if out is None else out
-            product(x.flatten(0, 1), self.inner.t(), self.low, out.flatten(0, 1))
-            x = out
-        elif self.index is None:
-            fresh = False
+        fresh = True
+        if self.index is not None:
+            picked = self.index[piece]
+            x = self._buffer.of((*picked.shape, self.rows.shape[1]))
+            torch.index_select(self.rows, 0, picked.flatten(), out=x.flatten(0, 1))
+        elif self.inner is not None:
+            rows = self.rows[piece]
+            x = self._buffer.of((*rows.shape[:2], len(self.inner))) if out is None else out
+            product(rows.flatten(0, 1), self.inner.t(), self.low, x.flatten(0, 1))
+        else:
+            x, fresh = self.rows[piece], False
         if self.offset is not None:
             x = torch.add(x, self.offset[piece, None], out=x if fresh else self._buffer.of(x.shape))
             fresh = True
         if self.negative_slope != 1:
             x = leaky_relu(x, self.negative_slope, inplace=fresh)
-        return x
-
-    def _pick(self, piece: slice) -> Tensor:
-        picked = self.index[piece]
-        x = self._buffer.of((*picked.shape, self.rows.shape[1]))
-        torch.index_select(self.rows, 0, picked.flatten(), out=x.flatten(0, 1))
         return x
 
     def through_activation(self, grad: Tensor, activated: Tensor, out: Tensor) -> Tensor:
