@@ -225,6 +225,10 @@ def test_a_wrong_argument_is_named(kwargs, word):
         ViT3D(**kwargs)
 
 
-def test_a_wrong_cloud_is_refused():
-    with pytest.raises(ValueError, match='ViT3D'):
-        ViT3D(**SMALL)(torch.randn(2, 10, 4))
+@pytest.mark.parametrize(('shape', 'message'), [
+    ((2, 10, 4), r'given to ViT3D must have shape \(B, N, 3\), got \(2, 10, 4\)'),
+    ((2, 0, 3), 'given to ViT3D of shape .* is empty: a cloud needs at least one point'),
+    ((0, 10, 3), r'given to ViT3D of shape \(0, 10, 3\) are a batch of no clouds')])
+def test_a_wrong_cloud_is_refused(shape, message):
+    with pytest.raises(ValueError, match=message):
+        ViT3D(**SMALL)(torch.randn(shape))

@@ -48,4 +48,7 @@ class PointBackbone(BaseModule, metaclass=ABCMeta):
 
     def check_points(self, points: Tensor) -> None:
         """Raises a ``ValueError`` or ``TypeError`` unless these are clouds this backbone takes."""
-        check_clouds(f'points given to {type(self).__name__}', points, self.in_channels)
+        name = f'points given to {type(self).__name__}'
+        check_clouds(name, points, self.in_channels)
+        if len(points) == 0:
+            raise ValueError(f'{name} of shape {tuple(points.shape)} are a batch of no clouds')
