@@ -143,7 +143,7 @@ def main(argv: list[str] | None = None) -> None:
     from dcglr_mm.engine.user_errors import one_sentence_errors
 
     again = f'all finished cases are in {args.out}; go on with --resume'
-    with clean_interrupt(again), one_sentence_errors(show_traceback=args.traceback):
+    with one_sentence_errors(show_traceback=args.traceback), clean_interrupt(again):
         status = benchmark(args, argv)
     sys.exit(status)
 

@@ -110,7 +110,7 @@ def main(argv: list[str] | None = None) -> None:
     with one_sentence_errors(show_traceback=args.traceback):
         cfg = load_config(args)
     again = f'the last whole checkpoint stays in {cfg.work_dir}; go on with --resume'
-    with clean_interrupt(again), one_sentence_errors(cfg.work_dir, args.traceback):
+    with one_sentence_errors(cfg.work_dir, args.traceback), clean_interrupt(again):
         choose_start(cfg, args.resume)
 
         from mmengine.registry import RUNNERS
