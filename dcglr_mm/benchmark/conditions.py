@@ -9,7 +9,7 @@ from pathlib import Path
 
 _VARIABLES = ('OMP_WAIT_POLICY', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'GOMP_SPINCOUNT',
               'KMP_BLOCKTIME', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_',
-              'GLIBC_TUNABLES', 'LD_PRELOAD')
+              'GLIBC_TUNABLES', 'LD_PRELOAD', 'DCGLR_MM_TRITON')
 
 
 def describe_waiting(environment: Mapping[str, str]) -> str:
@@ -38,7 +38,11 @@ def describe_conditions(allocator: str, device: str) -> dict[str, object]:
     is_cuda = torch.device(device).type == 'cuda'
     machine['device'] = torch.cuda.get_device_name() if is_cuda else machine['cpu']
     if is_cuda:
+        from dcglr_mm.models.ops.kernel_choice import triton_kernels
+
         machine['cuda'] = torch.version.cuda
+        here = torch.device('cuda', torch.cuda.current_device())
+        machine['triton_kernels'] = triton_kernels(here) is not None
     return dict(
         allocator=allocator,
         torch_device=device,

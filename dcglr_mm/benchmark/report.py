@@ -45,7 +45,7 @@ def _conditions(runs: Sequence[dict]) -> str:
     lines = [f'{first["cores"]} cores ({first["cpu"]}), {first["threads"]} threads, '
              f'{describe_waiting(first["environment"])}; Python {first["python"]}, torch '
              f'{first["torch"]}, numpy {first["numpy"]}, dcglr_mm {first["dcglr_mm"]}'
-             + (f', CUDA {first["cuda"]}' if 'cuda' in first else '') + '.']
+             + (f', CUDA {first["cuda"]}' if 'cuda' in first else '') + _kernels(first) + '.']
     for run in runs:
         commit = f', commit {run["commit"]}' if run.get('commit') else ''
         lines.append(
@@ -53,6 +53,12 @@ def _conditions(runs: Sequence[dict]) -> str:
             f'{commit}; load average at start {_load(run["load_at_start"])}, at end '
             f'{_load(run.get("load_at_end"))} (the benchmark itself among it)')
     return lines[0] + '\n\n' + '\n'.join(lines[1:])
+
+
+def _kernels(run: dict) -> str:
+    if 'triton_kernels' not in run:
+        return ''
+    return f", {'with' if run['triton_kernels'] else 'without'} Triton's kernels"
 
 
 def _load(load: Sequence[float] | None) -> str:

@@ -15,8 +15,8 @@ class ResultStore:
 
     The file holds ``runs`` (one entry for each process that measured: its conditions) and
     ``results`` (one entry a case and setting; ``run`` is its index among the runs). A result
-    belongs to the same measurement if case, allocator, device, threads, wait policy and version of
-    torch are the same. ``running`` is the case being measured.
+    belongs to the same measurement if case, allocator, device, threads, wait policy, version of
+    torch and use of Triton's kernels are the same. ``running`` is the case being measured.
 
     Args:
         path: The JSON file.
@@ -97,6 +97,6 @@ def read_results(path: str | Path) -> dict:
 
 
 def _setting(run: dict) -> tuple:
-    names = ('allocator', 'torch_device', 'device', 'threads', 'torch')
+    names = ('allocator', 'torch_device', 'device', 'threads', 'torch', 'triton_kernels')
     return (*(run.get(name) for name in names),
             describe_waiting(run.get('environment', {})))

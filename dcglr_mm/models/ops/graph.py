@@ -12,6 +12,8 @@ from scipy.sparse import csr_matrix
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from .kernel_choice import triton_kernels
+
 # A float32 leaves 29 bits of a float64 free; a number in the last 28 is lost in rounding back.
 _FREE_MASK = 2**28 - 1
 # Edge values gathered at one time where no sparse kernel serves.
@@ -61,7 +63,7 @@ def neighbor_max(values: Tensor, index: Tensor) -> Tensor:
     """Maximum of ``values`` over the neighbours of each point, ``(M, D)``."""
     if values.device.type == 'cpu':
         return torch.sparse.mm(_adjacency(index, len(values), values.dtype), values, 'amax')
-    return torch.cat([values[rows].amax(1) for rows in _chunks(index, values)])
+    return _max_on_device(values, index, False)[0]
 
 
 def neighbor_max_with_winner(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
@@ -78,6 +80,13 @@ def neighbor_max_with_winner(values: Tensor, index: Tensor) -> tuple[Tensor, Ten
               and values.numel() <= _FREE_MASK)
     if packed:
         return _packed_max(values, index)
+    if values.device.type == 'cpu':
+        return gathered_max(values, index)
+    return _max_on_device(values, index, True)
+
+
+def gathered_max(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:
+    """As :func:`neighbor_max_with_winner`, from the values at all edges, some at a time."""
     column = torch.arange(values.shape[1], device=values.device)
     maxima, winners = [], []
     for rows in _chunks(index, values):
@@ -85,6 +94,27 @@ def neighbor_max_with_winner(values: Tensor, index: Tensor) -> tuple[Tensor, Ten
         maxima.append(maximum)
         winners.append(rows.gather(1, slot) * values.shape[1] + column)
     return torch.cat(maxima), torch.cat(winners)
+
+
+# One operator of its own: torch.compile need not know how it is done.
+@torch.library.custom_op('dcglr_mm::neighbor_max', mutates_args=())
+def _max_on_device(values: Tensor, index: Tensor, with_winner: bool) -> tuple[Tensor, Tensor]:
+    """As :func:`neighbor_max_with_winner`; without winners their tensor is empty."""
+    kernels = triton_kernels(values.device)
+    if kernels is not None:
+        maximum, winner = kernels.neighbor_max(values, index, with_winner)
+    elif with_winner:
+        maximum, winner = gathered_max(values, index)
+    else:
+        maximum = torch.cat([values[rows].amax(1) for rows in _chunks(index, values)])
+        winner = None
+    return maximum, index.new_empty(0) if winner is None else winner
+
+
+@_max_on_device.register_fake
+def _(values: Tensor, index: Tensor, with_winner: bool) -> tuple[Tensor, Tensor]:
+    maximum = values.new_empty(len(index), values.shape[1])
+    return maximum, index.new_empty(maximum.shape if with_winner else 0)
 
 
 def _packed_max(values: Tensor, index: Tensor) -> tuple[Tensor, Tensor]:

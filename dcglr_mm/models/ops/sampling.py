@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_clouds, check_count, full_precision
+from .kernel_choice import triton_kernels
 
 
 def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | Tensor = 0,
@@ -41,24 +42,32 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
 # One operator of its own: torch.compile would trace the loop round by round.
 @torch.library.custom_op('dcglr_mm::farthest_point_sample', mutates_args=())
 def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> Tensor:
-    batch, num_points, _ = points.shape
+    batch, num_points, channels = points.shape
     if batch and not 0 <= int(start.min()) <= int(start.max()) < num_points:
         raise ValueError(f'start_index must lie in [0, {num_points}), got {start.tolist()}')
+    kernels = triton_kernels(points.device)
+    if (kernels is not None and points.dtype == torch.float32 and channels == 3
+            and num_points <= kernels.MOST_POINTS):
+        return kernels.farthest_points(points.transpose(1, 2).contiguous(), num_samples, start,
+                                       last)
     columns = points.permute(2, 0, 1).contiguous()  # (3, B, N)
-    order = _pick(columns, num_samples, start, last)
+    order = pick(columns, num_samples, start, last)
     # Where all that is left coincides with picked points, one was picked again: begin anew and note
     # what is picked, which takes a tenth longer.
     picked = order.new_zeros(batch, num_points, dtype=torch.bool).scatter_(1, order, True)
     again = (picked.sum(1) < num_samples).nonzero()[:, 0]
     if len(again):
-        order[again] = _pick(columns[:, again], num_samples, start[again],
-                             None if last is None else last[again], once=True)
+        order[again] = pick(columns[:, again], num_samples, start[again],
+                            None if last is None else last[again], once=True)
     return order
 
 
-def _pick(columns: Tensor, num_samples: int, start: Tensor, last: Tensor | None,
-          once: bool = False) -> Tensor:
-    """Picks from points ``(3, B, N)``; if not ``once``, maybe some again at distance zero."""
+def pick(columns: Tensor, num_samples: int, start: Tensor, last: Tensor | None,
+         once: bool = False) -> Tensor:
+    """Samples ``(3, B, N)``, one point of all clouds at a time, ``(B, num_samples)``.
+
+    If not ``once``, points may be picked again at the distance zero.
+    """
     distance = torch.full_like(columns[0], float('inf'))
     if last is not None:  # below the distance 0 of a repeated point, above that of a picked one
         distance.masked_fill_(last, -0.5)
