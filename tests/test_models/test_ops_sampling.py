@@ -63,6 +63,14 @@ def test_fps_breaks_ties_by_lowest_row():
     assert farthest_point_sample(square, 5).tolist() == [[0, 3, 1, 2, 4]]
 
 
+@pytest.mark.parametrize('num_samples', [1, 5])
+def test_rows_of_fps_may_be_saved_for_gradients(num_samples):
+    points = torch.randn(1, 8, 3, requires_grad=True)
+    rows = farthest_point_sample(points, num_samples)
+    gather_points(points, rows).square().sum().backward()
+    assert (points.grad.abs().sum(2) > 0).sum() == num_samples
+
+
 def test_fps_of_half_precision_is_that_of_float32(clouds):
     half = clouds.bfloat16()
     assert torch.equal(farthest_point_sample(half, 20), farthest_point_sample(half.float(), 20))

@@ -56,7 +56,8 @@ def disagreement(kernels: ModuleType, device: torch.device) -> str | None:
         start = torch.tensor([1, num_points - 1], device=device)
         last = (torch.rand(2, num_points, generator=generator) < 0.3).to(device)
         for flags in (None, last):
-            expected = pick(columns.transpose(0, 1).contiguous(), num_samples, start, flags, True)
+            expected = pick(columns.transpose(0, 1).contiguous(), num_samples, start, flags,
+                            once=True)[0]
             found = kernels.farthest_points(columns, num_samples, start, flags)
             if not torch.equal(found, expected):
                 return 'sample other points than torch'
