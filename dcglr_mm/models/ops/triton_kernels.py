@@ -3,6 +3,8 @@
 Importing this module needs Triton, which CUDA builds of torch bring along. See
 :mod:`dcglr_mm.models.ops.kernel_choice` for when they are used.
 """
+import contextlib
+
 import torch
 import triton
 import triton.language as tl
@@ -65,10 +67,11 @@ def farthest_points(columns: Tensor, num_samples: int, start: Tensor, last: Tens
         return order
     block = max(triton.next_power_of_2(num_points), 32)
     flags = columns if last is None else last.to(torch.int8).contiguous()
-    _farthest_points[(batch,)](columns, start.contiguous(), flags, order, num_points, num_samples,
-                               HAS_LAST=last is not None, BLOCK=block,
-                               num_warps=min(max(block // 256, 1), 16),
-                               enable_fp_fusion=False)  # distances as numpy's and torch's
+    with _device_of(columns):
+        _farthest_points[(batch,)](
+            columns, start.contiguous(), flags, order, num_points, num_samples,
+            HAS_LAST=last is not None, BLOCK=block, num_warps=min(max(block // 256, 1), 16),
+            enable_fp_fusion=False)  # distances as numpy's and torch's
     return order
 
 
@@ -114,6 +117,13 @@ def neighbor_max(values: Tensor, index: Tensor, with_place: bool) -> tuple[Tenso
     if best.numel() == 0:
         return best, place
     grid = triton.cdiv(num_rows, _ROWS), triton.cdiv(width, _COLUMNS)
-    _neighbor_max[grid](values, index, best, best if place is None else place, num_rows, k, width,
-                        WITH_PLACE=with_place, ROWS=_ROWS, COLUMNS=_COLUMNS)
+    with _device_of(values):
+        _neighbor_max[grid](
+            values, index, best, best if place is None else place, num_rows, k, width,
+            WITH_PLACE=with_place, ROWS=_ROWS, COLUMNS=_COLUMNS)
     return best, place
+
+
+def _device_of(tensor: Tensor) -> contextlib.AbstractContextManager:
+    """Triton launches on the current device; a CPU is for its interpreter."""
+    return torch.cuda.device(tensor.device) if tensor.is_cuda else contextlib.nullcontext()
