@@ -1,4 +1,5 @@
 """File writes that are whole or absent: what an interrupted run leaves behind can be resumed."""
+import contextlib
 import os
 import tempfile
 from pathlib import Path
@@ -25,7 +26,8 @@ def write_atomically(data: bytes, path: str | os.PathLike) -> None:
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
     except BaseException as error:
-        os.unlink(temporary)
+        with contextlib.suppress(FileNotFoundError):  # a signal came right after the renaming
+            os.unlink(temporary)
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)  # a full disk does not say which file did not fit
         raise

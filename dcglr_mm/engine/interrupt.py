@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from mmengine.hooks import Hook
 
@@ -22,7 +22,7 @@ class _Signals:
 
     def __init__(self) -> None:
         self.received: list[int] = []
-        self.training = False  # InterruptHook looks at what was received between any two steps
+        self.in_steps = False  # somebody calls stop_if_asked between any two steps
         self._owner = os.getpid()
         self._timers: list[threading.Timer] = []
 
@@ -31,7 +31,7 @@ class _Signals:
             self._handle_in_worker(signum)
             return
         self.received.append(signum)
-        if self.training and len(self.received) == 1:
+        if self.in_steps and len(self.received) == 1:
             self.send_again(_GRACE)
         else:
             raise KeyboardInterrupt
@@ -48,6 +48,11 @@ class _Signals:
         timer.daemon = True
         self._timers.append(timer)
         timer.start()
+
+    def stop_if_asked(self) -> None:
+        if self.received:
+            self.forget_timers()  # tidying up may take longer than a step
+            raise KeyboardInterrupt
 
     def forget_timers(self) -> None:
         for timer in self._timers:
@@ -113,8 +118,9 @@ def _handled(signals: _Signals) -> Iterator[None]:
 def clean_interrupt(advice: str) -> Iterator[None]:
     """Leave by such a signal in good order: workers are ended, one line says how to go on.
 
-    A training with :class:`InterruptHook` ends after the step at hand if that takes at most five
-    seconds; anything else, and whatever a second signal finds, is left at once. An exception that
+    Work :func:`in_steps` and a training with :class:`InterruptHook` end after the step at hand if
+    that takes at most five seconds; anything else, and whatever a second signal finds, is left at
+    once. An exception that
     follows a signal counts as its consequence: code that was interrupted may raise another, and
     so does a rank whose peers have ended.
 
@@ -134,35 +140,47 @@ def clean_interrupt(advice: str) -> Iterator[None]:
             raise
         print(f'interrupted: {advice}', file=sys.stderr, flush=True)
         sys.exit(130)
+    finally:
+        _current = _Signals()  # what has come is nothing to whatever this process does next
+
+
+@contextlib.contextmanager
+def in_steps() -> Iterator[Callable[[], None]]:
+    """Work that a signal ends between two of its steps, inside :func:`clean_interrupt`.
+
+    Within a step, a signal's exception may fall into code that swallows it, leave a worker with a
+    connection that nobody reads, or a lock held.
+
+    Yields:
+        A function to call between two steps; it raises ``KeyboardInterrupt`` once a signal has
+        come.
+    """
+    signals = _current
+    signals.in_steps = True
+    try:
+        yield signals.stop_if_asked
+    finally:
+        signals.in_steps = False
 
 
 class InterruptHook(Hook):
-    """Ends a training between two steps, once a signal has come.
-
-    Within a step, a signal's exception may fall into code that swallows it, or leave a worker with
-    a connection that nobody reads. For use inside :func:`clean_interrupt`.
-    """
+    """Ends a training between two steps, as :func:`in_steps`."""
 
     priority = 'LOWEST'  # a checkpoint that is due after a step is written first
 
     def before_train(self, runner) -> None:
         """From now on a signal has a step to end in."""
-        _current.training = True
+        _current.in_steps = True
 
     def after_train(self, runner) -> None:
         """A signal is not looked at between steps any longer."""
-        _current.training = False
+        _current.in_steps = False
 
     def _before_epoch(self, runner, mode='train') -> None:
-        _stop_if_asked()
+        _current.stop_if_asked()
 
     def _before_iter(self, runner, batch_idx, data_batch=None, mode='train') -> None:
-        _stop_if_asked()
+        _current.stop_if_asked()
 
     def _after_iter(self, runner, batch_idx, data_batch=None, outputs=None, mode='train') -> None:
-        _stop_if_asked()
-
-
-def _stop_if_asked() -> None:
-    if _current.received:
-        raise KeyboardInterrupt
+        _current.stop_if_asked()

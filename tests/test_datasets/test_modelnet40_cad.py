@@ -175,20 +175,20 @@ def test_resumed_build_reads_a_shape_again_that_changed_meanwhile(root, parsed):
                                   make_cloud('bed_0001 new', 5)[:, :3].astype('f4'))
 
 
-def slow_source(root, clouds, seconds):
+def slow_source(root, clouds, seconds, stop_at=None):
     """Clouds of one point, its row; every read leaves a line in ``reads.txt``."""
     def read(start):
         for row in range(start, clouds):
             with open(root / 'reads.txt', 'a') as file:
                 file.write(f'{row}\n')
-            time.sleep(seconds)
+            time.sleep(600 if row == stop_at else seconds)
             yield np.full((1, 3), row)
 
     return CloudSource('slow', root, [str(row) for row in range(clouds)], 3, np.dtype('f4'), read)
 
 
-def build_slowly(root, clouds, seconds, queue=None):
-    store = open_cache(slow_source(root, clouds, seconds))
+def build_slowly(root, clouds, seconds, queue=None, stop_at=None):
+    store = open_cache(slow_source(root, clouds, seconds, stop_at))
     if queue is not None:
         queue.put([float(store[row][0, 0]) for row in range(clouds)])
 
@@ -209,17 +209,17 @@ def test_four_processes_build_one_cache(tmp_path):
 
 def test_killed_builder_frees_the_lock_and_the_next_goes_on(tmp_path):
     context = multiprocessing.get_context('fork')
-    builder = context.Process(target=build_slowly, args=(tmp_path, 20, 0.05))
+    builder = context.Process(target=build_slowly, args=(tmp_path, 20, 0, None, 4))
     builder.start()
     reads = tmp_path / 'reads.txt'
-    limit = time.monotonic() + 60
-    while not reads.exists() or len(reads.read_text().split()) < 4:
+    limit = time.monotonic() + 600
+    while not reads.exists() or len(reads.read_text().split()) < 5:
         assert time.monotonic() < limit
         time.sleep(0.005)
     os.kill(builder.pid, signal.SIGKILL)
     builder.join()
     begun = len(reads.read_text().split())
-    assert begun < 20
+    assert begun == 5
     assert not list((tmp_path / '.dcglr_mm_cache').glob('slow-*'))
     store = open_cache(slow_source(tmp_path, 20, 0))
     assert [float(store[row][0, 0]) for row in range(20)] == list(range(20))

@@ -10,7 +10,7 @@ from functools import partial
 import pytest
 
 from dcglr_mm.engine import interrupt
-from dcglr_mm.engine.interrupt import InterruptHook, clean_interrupt
+from dcglr_mm.engine.interrupt import InterruptHook, clean_interrupt, in_steps
 
 
 @pytest.mark.parametrize('number', [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -74,13 +74,13 @@ with clean_interrupt('go on with --resume'):
     if not worker:
         os._exit(0)
     os.waitpid(worker, 0)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 
 def test_a_signal_that_falls_into_the_start_of_a_worker_ends_the_run_soon():
     done = subprocess.run([sys.executable, '-c', FORKS], capture_output=True, text=True,
-                          timeout=50)
+                          timeout=300)
     assert (done.returncode, done.stderr) == (130, 'interrupted: go on with --resume\n')
 
 
@@ -171,6 +171,30 @@ def test_a_step_that_takes_too_long_is_left(monkeypatch):
     assert train(signals_in_step=1, inner=slow_once_asked) == [0]
 
 
+def test_work_in_steps_ends_between_two_and_has_time_to_tidy_up(monkeypatch):
+    monkeypatch.setattr('dcglr_mm.engine.interrupt._GRACE', 0.1)
+    done = []
+    with pytest.raises(SystemExit), clean_interrupt(''), in_steps() as stop_if_asked:
+        try:
+            for step in range(3):
+                if step == 1:
+                    os.kill(os.getpid(), signal.SIGTERM)
+                done.append(step)
+                stop_if_asked()
+        finally:
+            time.sleep(0.3)
+            done.append('tidy')
+    assert done == [0, 1, 'tidy']
+
+
+def test_after_the_steps_a_signal_is_heard_at_once():
+    with pytest.raises(SystemExit), clean_interrupt(''):
+        with in_steps():
+            pass
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail('went on')
+
+
 def test_a_signal_during_a_checkpoint_stops_before_the_next_epoch():
     hook = InterruptHook()
     with pytest.raises(SystemExit), clean_interrupt(''):
@@ -191,19 +215,23 @@ def test_a_signal_in_the_last_step_leaves_a_finished_training_alone():
 
 
 WORKER = """
-import os, signal, time
+import os, select, signal
 from dcglr_mm.engine.interrupt import clean_interrupt
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are deaf to it
+(heard, ready), (ended, end) = os.pipe(), os.pipe()
 with clean_interrupt('go on with --resume'):
     worker = os.fork()
     if not worker:
-        time.sleep(1)
+        os.close(end)
+        os.write(ready, b'.')
+        select.select([ended], [], [], 600)  # until the parent closes its end
         os._exit(7)
-    time.sleep(0.5)
+    os.read(heard, 1)
     try:
         {send}
     finally:
+        os.close(end)
         print(os.waitstatus_to_exitcode(os.waitpid(worker, 0)[1]))
 """
 
@@ -214,7 +242,7 @@ with clean_interrupt('go on with --resume'):
 ])
 def test_a_worker_leaves_ctrl_c_to_its_parent_and_can_be_terminated(send, of_worker, of_parent):
     done = subprocess.run([sys.executable, '-c', WORKER.format(send=send)], capture_output=True,
-                          text=True, timeout=60, start_new_session=True)
+                          text=True, timeout=300, start_new_session=True)
     assert done.stdout == f'{of_worker}\n'
     assert done.returncode == of_parent
     assert done.stderr == ('interrupted: go on with --resume\n' if of_parent else '')
@@ -233,5 +261,6 @@ def test_a_signal_that_the_starter_switched_off_stays_off():
 def test_an_earlier_signal_does_not_stop_a_later_run():
     with pytest.raises(SystemExit), clean_interrupt(''):
         os.kill(os.getpid(), signal.SIGTERM)
+    InterruptHook().after_val_iter(None, 0)  # of a runner that no clean_interrupt watches
     with clean_interrupt(''):
         InterruptHook().after_val_iter(None, 0)

@@ -214,11 +214,10 @@ def test_points_of_wrong_shape_are_named():
         DGCNNSeg(**SMALL)(torch.zeros(2, 10, 9))
 
 
-def _rank_main(rank, port, folder):
-    import os
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+def _rank_main(rank, folder):
     torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     model = nn.SyncBatchNorm.convert_sync_batchnorm(make_pair()[0])
     points, grad = _two_ranks_batch()
     part = slice(0, 1) if rank == 0 else slice(1, 3)  # batches of different size
@@ -235,11 +234,7 @@ def _two_ranks_batch():
 
 @pytest.mark.slow
 def test_two_ranks_with_sync_batch_norm_equal_one_batch(tmp_path):
-    import socket
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_rank_main, (port, str(tmp_path)), nprocs=2)
+    torch.multiprocessing.spawn(_rank_main, (str(tmp_path),), nprocs=2)
     ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
     plain = make_pair()[1]
     points, grad = _two_ranks_batch()

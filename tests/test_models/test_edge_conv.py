@@ -185,11 +185,10 @@ def test_one_value_a_channel_cannot_be_normalised():
     EdgeConv(3, 4).eval()(torch.zeros(1, 1, 3))
 
 
-def _rank_main(rank, port, folder):
-    import os
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+def _rank_main(rank, folder):
     torch.set_num_threads(1)
-    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     features, index = graph('generic')
     layer = nn.SyncBatchNorm.convert_sync_batchnorm(make_layer())
     part = slice(0, 1) if rank == 0 else slice(1, 3)  # batches of different size
@@ -201,11 +200,7 @@ def _rank_main(rank, port, folder):
 
 @pytest.mark.slow
 def test_two_ranks_with_sync_batch_norm_equal_one_batch(tmp_path):
-    import socket
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_rank_main, (port, str(tmp_path)), nprocs=2)
+    torch.multiprocessing.spawn(_rank_main, (str(tmp_path),), nprocs=2)
     ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
     features, index = graph('generic')
     layer = make_layer()

@@ -128,12 +128,11 @@ def test_frozen_inputs_and_one_value_a_channel():
         layer.max_and_mean_over_points(features[:1, :1])
 
 
-def _rank_main(rank, port, folder):
-    import os
-    os.environ.update(MASTER_ADDR='127.0.0.1', MASTER_PORT=str(port))
+def _rank_main(rank, folder):
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    torch.distributed.init_process_group('gloo', rank=rank, world_size=2)
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
     layer = make_layer()
     features, grad_out = awkward_clouds(20, 3.), torch.randn(3, 80, dtype=torch.float64)
     layer = nn.SyncBatchNorm.convert_sync_batchnorm(layer)
@@ -145,11 +144,7 @@ def _rank_main(rank, port, folder):
 
 @pytest.mark.slow
 def test_two_ranks_with_sync_batch_norm_equal_one_batch(tmp_path):
-    import socket
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = free.getsockname()[1]
-    torch.multiprocessing.spawn(_rank_main, (port, str(tmp_path)), nprocs=2)
+    torch.multiprocessing.spawn(_rank_main, (str(tmp_path),), nprocs=2)
     ranks = [torch.load(tmp_path / f'{rank}.pth') for rank in range(2)]
     torch.manual_seed(0)
     layer = make_layer()

@@ -40,11 +40,13 @@ def start(*arguments):
 
 
 def test_help_is_instant_and_mistakes_end_in_one_sentence(tmp_path):
-    begin = time.monotonic()
-    text = subprocess.check_output([sys.executable, str(ROOT / 'tools/compare.py'), '--help'])
-    assert b'--load' in text and time.monotonic() - begin < 5
+    # It does not wait for torch.
+    show = (f'import sys\nsys.path.insert(0, {str(ROOT / "tools")!r})\nimport compare\n'
+            'try:\n    compare.main(["--help"])\n'
+            'except SystemExit:\n    pass\nassert "torch" not in sys.modules')
+    assert b'--load' in subprocess.check_output([sys.executable, '-c', show])
     process = start(write_config(tmp_path / 'a.py', 'dcglr'), '--out', tmp_path)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 1
     assert errors.splitlines()[-1] == (f'error: --out {tmp_path} is not empty; go on with what is '
                                        'there by --resume, or give another folder')
@@ -56,7 +58,7 @@ def test_a_run_that_fails_leaves_the_others_and_is_mended_by_resume(tmp_path):
     bad = write_config(tmp_path / 'bad.py', 'strl', batch_size=64)  # of 40 shapes
     arguments = good, bad, '--seeds', 0, '--jobs', 2, '--out', tmp_path / 'out'
     process = start(*arguments)
-    printed, errors = process.communicate(timeout=300)
+    printed, errors = process.communicate(timeout=600)
     assert process.returncode == 1
     assert 'failed: training STRL, ViT3D, seed 0: train_dataloader gives no batch' in errors
     assert 'DCGLR' in printed.split('backbone')[1]
@@ -81,7 +83,7 @@ def test_a_run_that_fails_leaves_the_others_and_is_mended_by_resume(tmp_path):
     before = checkpoint.stat().st_mtime_ns
     write_config(tmp_path / 'bad.py', 'strl')
     process = start(*arguments, '--resume')
-    printed, errors = process.communicate(timeout=300)
+    printed, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     assert 'DCGLR, ViT3D' not in printed.partition('\nbackbone')[0]  # nothing of it again
     assert checkpoint.stat().st_mtime_ns == before
@@ -98,12 +100,12 @@ def test_an_interrupted_comparison_goes_on(tmp_path):
     arguments = (source, '--seeds', 0, '--jobs', 1, '--no-untrained', '--out', tmp_path / 'out')
     process = start(*arguments)
     work_dir = tmp_path / 'out/STRL_ViT3D/seed_0/train'
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(work_dir.glob('epoch_*.pth')):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130
     assert 'interrupted: what is finished is kept' in errors
     log = work_dir.with_name('train.log')
@@ -112,10 +114,10 @@ def test_an_interrupted_comparison_goes_on(tmp_path):
     assert reached < 12
 
     process = start(*arguments, '--resume', '--cfg-options', 'train_cfg.max_epochs=13')
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 1 and 'was made with other settings' in errors
     process = start(*arguments, '--resume')
-    _, errors = process.communicate(timeout=300)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     assert f'resumed epoch: {reached}' in log.read_text()
     row, = json.loads((tmp_path / 'out/comparison.json').read_text())['rows']

@@ -75,8 +75,9 @@ def test_an_interrupted_command_says_how_to_go_on_and_does(tmp_path):
     while process.poll() is None and not list(records.glob('*.json')):
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=600)
     assert process.returncode == 130 and errors == 'interrupted: repeat the command to go on\n'
-    done = subprocess.run(command, env=environment(), text=True, capture_output=True, check=True)
+    done = subprocess.run(command, env=environment(), text=True, capture_output=True, check=True,
+                          timeout=600)
     assert 'goes on' in done.stdout
     assert (tmp_path / 'out/indoor3d_sem_seg_hdf5_data/room_filelist.txt').is_file()

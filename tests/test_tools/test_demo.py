@@ -124,7 +124,7 @@ def test_an_interrupted_run_goes_on_to_the_same_weights(finished, tmp_path):
     while not (out / 'log' / 'last_checkpoint').exists() and process.poll() is None:
         assert time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)  # a background job of a shell is deaf to Ctrl-C
     printed, _ = process.communicate(timeout=900)
     if process.returncode == 0:
         pytest.skip('the run ended before the signal reached it')

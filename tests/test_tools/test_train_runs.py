@@ -83,8 +83,9 @@ def test_a_terminated_run_leaves_a_whole_checkpoint_and_goes_on(train, tmp_path,
          '--cfg-options', f'data_root={toy_data}', 'model.slow_seconds=0.2',
          'train_cfg.max_epochs=1000', 'train_dataloader.num_workers=1'],
         env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
-    while not (work_dir / 'last_checkpoint').exists() and time.monotonic() < deadline:
+    deadline = time.monotonic() + 600
+    while not (work_dir / 'last_checkpoint').exists():
+        assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=600)

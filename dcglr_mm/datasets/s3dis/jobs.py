@@ -6,17 +6,19 @@ is in ``.rooms`` is finished and not done again unless its own data changed.
 """
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol
 
 from ...engine.atomic_backend import write_atomically
+from ...engine.interrupt import in_steps
 from ...engine.progress import ProgressLine
 from ..sole_writer import sole_writer
 from .room import Room, RoomSource
@@ -24,6 +26,7 @@ from .workers import end_with_parent, worker_context
 
 SUMMARY = 'conversion.json'
 _BEGUN, _RECORDS = '.begun.json', '.rooms'
+_STEP = 0.1  # seconds between two looks whether a signal has come
 _LISTED = 20  # problems that an error names before it stops
 
 
@@ -131,12 +134,13 @@ def _do_rooms(source: RoomSource, layout: RoomFormat, partial: Path, states: dic
     progress.update(len(records), 'goes on' if records else '')
     problems: list[str] = []
     try:
-        for name, result in _run(source, layout, partial, todo, states, workers):
-            if isinstance(result, str):
-                problems.append(result)
-            else:
-                records[name] = result
-            progress.update(len(records), name)
+        with contextlib.closing(_run(source, layout, partial, todo, states, workers)) as results:
+            for name, result in results:
+                if isinstance(result, str):
+                    problems.append(result)
+                else:
+                    records[name] = result
+                progress.update(len(records), name)
     finally:
         progress.break_off()
     if problems:
@@ -152,10 +156,17 @@ def _run(source: RoomSource, layout: RoomFormat, partial: Path, todo: list[str],
          states: dict[str, str], workers: int) -> Iterator[tuple[str, dict[str, Any] | str]]:
     """Do rooms and give each one's record, or what is wrong with it, as it gets ready."""
     jobs = ((name, (source, layout, partial, name, states[name])) for name in todo)
-    if workers == 0:
-        for name, job in jobs:
-            yield name, _do_room(*job)
-        return
+    with in_steps() as stop_if_asked:
+        if workers == 0:
+            for name, job in jobs:
+                yield name, _do_room(*job)
+                stop_if_asked()
+            return
+        yield from _run_in_workers(jobs, workers, stop_if_asked)
+
+
+def _run_in_workers(jobs: Iterator[tuple[str, tuple]], workers: int,
+                    stop_if_asked: Callable[[], None]) -> Iterator[tuple[str, Any]]:
     with ProcessPoolExecutor(workers, worker_context(__name__), end_with_parent) as pool:
         running: dict[Future, str] = {}
         try:
@@ -164,8 +175,9 @@ def _run(source: RoomSource, layout: RoomFormat, partial: Path, todo: list[str],
                     running[pool.submit(_do_room, *job[1])] = job[0]
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                for future in wait(running, _STEP, FIRST_COMPLETED).done:
                     yield running.pop(future), future.result()
+                stop_if_asked()
         except BrokenProcessPool:
             raise OSError(f'a worker process was ended from outside while it did one of '
                           f'{", ".join(running.values())}; if memory ran out, use fewer workers '
