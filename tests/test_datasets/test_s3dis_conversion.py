@@ -1,6 +1,7 @@
 """Conversions as a whole: files by value, kills, resumption, several processes, refusals."""
 import os
 import pickle
+import signal
 from pathlib import Path
 
 import h5py
@@ -13,6 +14,7 @@ from dcglr_mm.datasets.s3dis import (
     room_to_blocks)
 from dcglr_mm.datasets.s3dis.room_format import label_weights, scene_indices
 from dcglr_mm.datasets.s3dis.whole_path import whole_path
+from dcglr_mm.engine.interrupt import clean_interrupt
 
 BLOCKS = BlockFormat(stride=1.0, num_points=16, min_points=20, blocks_per_file=7, seed=3)
 
@@ -106,6 +108,35 @@ def test_a_killed_conversion_leaves_nothing_half_and_goes_on(tmp_path, layout):
     assert files(out) == files(tmp_path / 'whole/out')
     assert notes == [f'{name}: a note' for name in source.names]
     assert [p.name for p in (tmp_path / 'cut').iterdir()] == ['out']
+
+
+class Interrupts(FewRooms):
+    """Sends the converting process a signal while a room is read, as the user would."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name, self.converter = name, os.getpid()
+
+    def load(self, name: str) -> Room:
+        if name == self.name:
+            os.kill(self.converter, signal.SIGTERM)
+        return super().load(name)
+
+
+@pytest.mark.parametrize('workers', [0, 2])
+def test_a_signal_ends_a_conversion_after_the_rooms_at_hand(tmp_path, workers, capsys):
+    out = tmp_path / 'out'
+    with pytest.raises(SystemExit) as stop, clean_interrupt('repeat the command to go on'):
+        convert_rooms(Interrupts('Area_1_office_2'), BLOCKS, out, workers)
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == 'interrupted: repeat the command to go on\n'
+    done = {path.stem for path in (tmp_path / 'out.partial/.rooms').glob('*.json')}
+    source = FewRooms()
+    convert_rooms(source, BLOCKS, out)
+    assert 'Area_1_office_2' in done  # the room at hand was finished
+    assert source.loaded == [name for name in source.names if name not in done]
+    convert_rooms(FewRooms(), BLOCKS, tmp_path / 'whole/out')
+    assert files(out) == files(tmp_path / 'whole/out')
 
 
 def test_a_kill_while_blocks_are_joined_costs_no_room(tmp_path, monkeypatch):
