@@ -39,6 +39,7 @@ def farthest_point_sample(xyz: Tensor, num_samples: int, start: Tensor | None = 
     return picks
 
 
+@torch.compiler.disable  # torch 2.13 compiles it wrongly for CPUs
 def farthest_from_mean(xyz: Tensor) -> Tensor:
     """Where the library starts to sample: farthest from the mean; of equals the largest x."""
     distance = ((xyz - xyz.mean(1, keepdim=True)) ** 2).sum(-1)

@@ -46,20 +46,33 @@ def check_fps_start(start: str) -> None:
         raise ValueError(f'fps_start must be one of {FPS_STARTS}, got {start!r}')
 
 
-@torch.no_grad()
 def farthest_from_mean(xyz: Tensor) -> Tensor:
     """Index (B,) of the point of each cloud (B, N, 3) that lies farthest from the cloud's mean.
 
     Of points that are equally far to 1e-5, as in symmetric clouds, the one with the largest x is
     taken, then y, then z, and not the one that happens to come first.
     """
-    xyz = full_precision(xyz)
+    # An operator in a trace: what torch 2.13 compiles of it for CPUs mixes up the clouds.
+    find = _farthest_operator if torch.compiler.is_compiling() else _farthest_now
+    return find(full_precision(xyz.detach()))
+
+
+def _farthest_now(xyz: Tensor) -> Tensor:
     distance = (xyz - xyz.mean(dim=1, keepdim=True)).square().sum(dim=-1)  # (B, N)
     candidates = distance >= distance.amax(dim=1, keepdim=True) * (1 - 1e-5)
     for column in xyz.unbind(-1):
         best = column.masked_fill(~candidates, -torch.inf).amax(dim=1, keepdim=True)
         candidates = candidates & (column == best)
     return candidates.to(torch.uint8).argmax(dim=1)
+
+
+_farthest_operator = torch.library.custom_op(
+    'dcglr_mm::farthest_from_mean', mutates_args=())(_farthest_now)
+
+
+@_farthest_operator.register_fake
+def _(xyz: Tensor) -> Tensor:
+    return xyz.new_empty(len(xyz), dtype=torch.int64)
 
 
 class LocalAggregation(nn.Module):
