@@ -175,6 +175,28 @@ def test_bf16_autocast_stays_close():
     assert all(p.grad.isfinite().all() for p in model.parameters())
 
 
+@pytest.mark.parametrize('autocast', [True, False])
+def test_attention_in_bf16_is_as_near_as_bf16_is(autocast):
+    from dcglr_mm.models.layers.transformer import Attention
+    torch.manual_seed(0)
+    layer, x = Attention(32, 4), torch.randn(2, 9, 32)
+    low = layer if autocast else copy.deepcopy(layer).bfloat16()
+
+    def run(module, dtype, **settings):
+        y = x.to(dtype).requires_grad_()
+        with torch.autocast('cpu', torch.bfloat16, **settings):
+            out = module(y)
+        module.zero_grad()
+        out.double().square().sum().backward()
+        return [out, y.grad, *(p.grad for p in module.parameters())]
+
+    expected = run(copy.deepcopy(layer).double(), torch.float64, enabled=False)
+    found = run(low, torch.float32 if autocast else torch.bfloat16, enabled=autocast)
+    assert found[0].dtype == torch.bfloat16
+    for one, other in zip(found, expected, strict=True):
+        assert (one.double() - other).norm() < 0.02 * other.norm()
+
+
 def test_drop_path_drops_whole_branches_and_keeps_the_mean():
     from dcglr_mm.models.layers.transformer import DropPath
     layer = DropPath(0.25)

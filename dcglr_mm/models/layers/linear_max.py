@@ -14,7 +14,7 @@ from torch.autograd.function import once_differentiable
 from ..ops.buffer import Buffer
 from .linear_max_gradient import (AllRows, Statistics, TableEdges, WinnerLists, Winners,
                                   sparse_pays)
-from .linear_max_pieces import Pieces, PieceMoments, first_winner, product
+from .linear_max_pieces import Pieces, PieceMoments, first_winner, in_type, product
 
 # Outputs that are kept for the gradient; more of them are made again, at half the cost of the
 # gradient's own products.
@@ -99,10 +99,11 @@ class _LinearMax(torch.autograd.Function):
         if keep and inner is not None:
             inputs = rows.new_empty(*rows.shape[:2], len(inner))
         made, work = Buffer(rows), Buffer(rows)
+        factor = in_type(signed, low).t()
         for piece in pieces:
             x = pieces.inputs(piece, None if inputs is None else inputs[piece]).flatten(0, 1)
             y = made.of((len(x), len(signed))) if outputs is None else None
-            y = product(x, signed.t(), low, y)
+            y = product(x, factor, low, y)
             grouped = y.view(-1, pieces.k, len(signed))
             torch.amax(grouped, dim=1, out=value[piece])
             if keep:
@@ -151,6 +152,7 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
     lists = WinnerLists(winner, pieces.k) if ctx.sparse else None
     edges = TableEdges(index, pieces) if want_rows and index is not None else None
     work = Buffer(rows), Buffer(rows)
+    factor = in_type(weight, ctx.low)
     for number, piece in enumerate(pieces):
         x = pieces.inputs(piece) if inputs is None else inputs[piece]
         if ctx.sparse:
@@ -162,7 +164,7 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
             grad.add_weight(grad_weight)
         if not (want_rows or want_inner or want_offset):
             continue
-        grad_x = grad.inputs(weight).view_as(x)
+        grad_x = grad.inputs(factor).view_as(x)
         in_place = want_rows and index is None and inner is None
         grad_x = pieces.through_activation(grad_x, x, grad_rows[piece] if in_place else grad_x)
         if want_offset:
@@ -171,7 +173,7 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
         if want_inner:
             grad_inner += product(grad_x.t(), rows[piece].flatten(0, 1), ctx.low)
         if want_rows and inner is not None:
-            product(grad_x, inner, ctx.low, grad_rows[piece].flatten(0, 1))
+            product(grad_x, pieces.inner, ctx.low, grad_rows[piece].flatten(0, 1))
         elif edges is not None:
             edges.add(grad_rows, number, grad_x)
     if want_weight:

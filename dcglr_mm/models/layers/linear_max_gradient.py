@@ -198,6 +198,8 @@ class AllRows:
                 y = product(self.x, statistics.weight.t(), low, self.grad)
             torch.addcmul(statistics.base, y, statistics.slope, out=self.grad)
         self.grad.view(*x.shape[:2], -1).scatter_add_(1, winner[:, None], grad[:, None])
+        if low is not None:  # once for both products
+            self.grad = self.grad.to(low)
 
     def inputs(self, weight: Tensor) -> Tensor:
         """Gradient of the inputs (g k, C)."""

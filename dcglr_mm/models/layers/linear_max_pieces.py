@@ -35,7 +35,8 @@ class Pieces:
     def __init__(self, rows: Tensor, inner: Tensor | None, offset: Tensor | None,
                  index: Tensor | None, negative_slope: float, width: int,
                  low: torch.dtype | None) -> None:
-        self.rows, self.inner, self.offset, self.index = rows, inner, offset, index
+        self.rows, self.offset, self.index = rows, offset, index
+        self.inner = inner if inner is None else in_type(inner, low)
         self.negative_slope, self.low = negative_slope, low
         self.num_groups, self.k = rows.shape[:2] if index is None else index.shape
         self.group_bytes = self.k * width * rows.element_size()
@@ -73,6 +74,11 @@ class Pieces:
             return torch.ops.aten.leaky_relu_backward(
                 grad, activated, self.negative_slope, True, grad_input=out)
         return out if out is grad else out.copy_(grad)
+
+
+def in_type(weight: Tensor, low: torch.dtype | None) -> Tensor:
+    """A weight as :func:`product` multiplies by it, for products with many pieces."""
+    return weight if low is None else weight.to(low)
 
 
 def product(a: Tensor, b: Tensor, low: torch.dtype | None, out: Tensor | None = None) -> Tensor:
@@ -121,4 +127,4 @@ class PieceMoments:
         return self.mean.to(self.dtype), (self.square / self.count).to(self.dtype)
 
 
-__all__ = ['PieceMoments', 'Pieces', 'cut', 'first_winner', 'product']
+__all__ = ['PieceMoments', 'Pieces', 'cut', 'first_winner', 'in_type', 'product']

@@ -1,4 +1,5 @@
 """Pre-norm transformer blocks, the encoder of 3D-ViT (paper, Eq. 16)."""
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -45,6 +46,17 @@ class Mlp(nn.Module):
         return self.fc2(self.act(self.fc1(x)))
 
 
+def _attend(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    """Scaled dot-product attention over ``(B, heads, T, D)``."""
+    low = query.dtype in (torch.bfloat16, torch.float16)
+    if not (low and query.device.type == 'cpu' and torch.is_grad_enabled()):
+        return F.scaled_dot_product_attention(query, key, value)
+    # Torch's gradient of it takes three to five times as long on a CPU in low precision.
+    with torch.autocast('cpu', enabled=False):
+        out = F.scaled_dot_product_attention(query.float(), key.float(), value.float())
+    return out.to(query.dtype)
+
+
 class Attention(nn.Module):
     """Multi-head self-attention.
 
@@ -75,7 +87,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Maps tokens (B, T, D) to tokens (B, T, D)."""
         query, key, value = self._split_heads(x)
-        out = F.scaled_dot_product_attention(query, key, value)
+        out = _attend(query, key, value)
         return self.proj(out.transpose(1, 2).flatten(2))
 
     def forward_first(self, x: Tensor) -> Tensor:
@@ -86,7 +98,7 @@ class Attention(nn.Module):
         rest = None if bias is None else bias[dims:]
         query, = self._heads(F.linear(x[:, :1], weight[:dims], own), 1)
         key, value = self._heads(F.linear(x, weight[dims:], rest), 2)
-        out = F.scaled_dot_product_attention(query, key, value)
+        out = _attend(query, key, value)
         return self.proj(out.transpose(1, 2).flatten(2))
 
     def attention_weights(self, x: Tensor) -> Tensor:
