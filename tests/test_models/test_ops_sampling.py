@@ -2,8 +2,9 @@
 import pytest
 import torch
 
+from dcglr_mm.models.layers.sample_and_group import sample_centroids
 from dcglr_mm.models.ops import (crop_region, farthest_point_sample, gather_points,
-                                 interpolate_features, max_over_points)
+                                 interpolate_features, knn, max_over_points)
 
 
 def plain_fps(cloud, num_samples, start):
@@ -139,6 +140,19 @@ def test_max_over_points_gives_the_gradient_to_the_first_maximum(points):
     expected.backward(grad)
     assert torch.equal(ours.grad, plain.grad)
     assert torch.equal(max_over_points(features), expected)
+
+
+@pytest.mark.slow
+def test_torch_compile_finds_the_same_patches():
+    """Compiled by torch, the point farthest from the mean was that of another cloud."""
+    clouds = torch.randint(0, 2048, (8, 1024, 3), generator=torch.Generator().manual_seed(0)) / 2048
+
+    def group(clouds):
+        index = sample_centroids(clouds, 32)
+        return index, knn(gather_points(clouds, index), clouds, 16), knn(clouds, clouds, 20)
+
+    for found, expected in zip(torch.compile(group, fullgraph=True)(clouds), group(clouds)):
+        assert torch.equal(found, expected)
 
 
 @pytest.mark.slow

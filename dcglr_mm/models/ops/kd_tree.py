@@ -25,7 +25,6 @@ def tree_pays(query: Tensor, reference: Tensor, k: int) -> bool:
             and bool(query.isfinite().all()) and bool(reference.isfinite().all()))
 
 
-@torch.compiler.disable
 def tree_knn(query: Tensor, reference: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """Finds the ``k`` nearest points by their distances in float64.
 

@@ -17,7 +17,6 @@ _TILE_ENTRIES_OFF_CPU = 2**26
 _MAX_DIRECT_CHANNELS = 4
 
 
-@torch.no_grad()
 def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) -> Tensor:
     """Finds the ``k`` points of ``reference`` nearest to each point of ``query``.
 
@@ -42,8 +41,16 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
         ValueError: If shapes do not fit, or ``k`` is not a positive integer.
     """
     _check(query, reference, k, exclude_self)
-    query, reference = full_precision(query), full_precision(reference)
-    k = min(k, reference.shape[1] - exclude_self)
+    itself = reference is query  # searched with less work
+    query = full_precision(query.detach())
+    reference = query if itself else full_precision(reference.detach())
+    # torch.compile need not know how it is done.
+    search = _search_operator if torch.compiler.is_compiling() else _search
+    return search(query, reference, min(k, reference.shape[1] - exclude_self), exclude_self)
+
+
+@torch.no_grad()
+def _search(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> Tensor:
     with torch.autocast(query.device.type, enabled=False):
         if exclude_self or not tree_pays(query, reference, k):
             return _search_tiles(query, reference, k, exclude_self)
@@ -53,6 +60,14 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
             index[b, rows] = _search_tiles(
                 query[b, rows].double()[None], reference[b].double()[None], k)[0]
         return index
+
+
+_search_operator = torch.library.custom_op('dcglr_mm::knn', mutates_args=())(_search)
+
+
+@_search_operator.register_fake
+def _(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> Tensor:
+    return query.new_empty((*query.shape[:2], k), dtype=torch.int64)
 
 
 def _search_tiles(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) -> Tensor:
