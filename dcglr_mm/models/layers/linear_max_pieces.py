@@ -76,13 +76,13 @@ class Pieces:
         return out if out is grad else out.copy_(grad)
 
 
-def in_type(weight: Tensor, low: torch.dtype | None) -> Tensor:
-    """A weight as :func:`product` multiplies by it, for products with many pieces."""
-    return weight if low is None else weight.to(low)
+def in_type(factor: Tensor, low: torch.dtype | None) -> Tensor:
+    """A matrix as :func:`product` multiplies by it, for several products."""
+    return factor if low is None else factor.to(low)
 
 
 def product(a: Tensor, b: Tensor, low: torch.dtype | None, out: Tensor | None = None) -> Tensor:
-    """Product of matrices, computed in the type ``low`` if there is one."""
+    """Product of matrices, computed in the type ``low`` if there is one and rounded to it."""
     if low is None:
         return torch.mm(a, b, out=out)
     result = a.to(low) @ b.to(low)
