@@ -83,7 +83,9 @@ def _send(signum: int) -> None:
 
 def _delete_locals(error: BaseException | None) -> None:
     """End the workers of loaders that the frames of an exception hold."""
-    while error is not None:
+    seen = set()  # causes may go round in circles
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
@@ -120,9 +122,8 @@ def clean_interrupt(advice: str) -> Iterator[None]:
 
     Work :func:`in_steps` and a training with :class:`InterruptHook` end after the step at hand if
     that takes at most five seconds; anything else, and whatever a second signal finds, is left at
-    once. An exception that
-    follows a signal counts as its consequence: code that was interrupted may raise another, and
-    so does a rank whose peers have ended.
+    once. An exception that follows a signal counts as its consequence: code that was interrupted
+    may raise another, and so does a rank whose peers have ended.
 
     Args:
         advice: What to do next; printed after the word that the run was interrupted.

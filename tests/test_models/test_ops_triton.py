@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmengine.logging import MMLogger
 
 from dcglr_mm.models.layers import EdgeConv
 from dcglr_mm.models.ops import farthest_point_sample, graph, kernel_choice, knn, sampling
@@ -190,16 +191,17 @@ def test_kernels_that_do_not_work_are_left_out_with_a_warning(broken, words, mon
     monkeypatch.setitem(sys.modules, 'dcglr_mm.models.ops.triton_kernels', broken)
     monkeypatch.setattr('dcglr_mm.models.ops.triton_kernels', broken, raising=False)
     said = []
-    monkeypatch.setattr(kernel_choice, 'print_log',
-                        lambda text, logger, level: said.append((text, level)))
+    logger = MMLogger.get_current_instance()
+    monkeypatch.setattr(logger, 'handle', said.append)
     kernel_choice._checked_kernels.cache_clear()
     try:
         for _ in range(2):
             assert kernel_choice._checked_kernels(torch.device('cpu')) is None
     finally:
         kernel_choice._checked_kernels.cache_clear()
-    (text, level), = said  # once
-    assert words in text and 'DCGLR_MM_TRITON=0' in text and level == 'WARNING'
+    record, = said  # once
+    text = record.getMessage()
+    assert words in text and 'DCGLR_MM_TRITON=0' in text and record.levelname == 'WARNING'
 
 
 def test_kernels_that_find_other_maxima_are_named(kernels, device):

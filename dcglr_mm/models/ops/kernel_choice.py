@@ -1,5 +1,6 @@
 """Which Triton kernels serve on a device."""
 import functools
+import logging
 import os
 from types import ModuleType
 
@@ -26,17 +27,16 @@ def triton_kernels(device: torch.device) -> ModuleType | None:
 def _checked_kernels(device: torch.device) -> ModuleType | None:
     try:
         from . import triton_kernels as kernels
-    except ImportError:  # not part of every build of torch
-        return None
-    try:
         wrong = disagreement(kernels, device)
+    except ImportError:  # Triton is not part of every build of torch
+        return None
     except Exception as error:  # a compiler or a driver may fail in any way
         wrong = f'cannot be made ({type(error).__name__}: {error})'
     if wrong is None:
         return kernels
     print_log(f"Triton's kernels {wrong} on {device}; torch's operations are used, which are "
               f'slower. {SWITCH}=0 leaves the attempt and this warning out.', logger='current',
-              level='WARNING')
+              level=logging.WARNING)
     return None
 
 
