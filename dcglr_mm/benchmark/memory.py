@@ -12,11 +12,12 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import multiprocessing
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+
+from dcglr_mm.engine.fork_server import fork_server
 
 from .case import Case, Setup, Side
 from .verify import build, small_settings
@@ -40,9 +41,7 @@ def start_server() -> None:
 
     Waits until that is done: it would disturb what is timed meanwhile.
     """
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([_PRELOAD])
-    first = context.Process(target=can_measure_cpu)
+    first = fork_server(_PRELOAD).Process(target=can_measure_cpu)
     first.start()
     first.join()
 
@@ -53,7 +52,7 @@ def peak_on_cpu(case: Case, side: str, setup: Setup, threads: int) -> int:
     Raises:
         RuntimeError: If the process fails or is killed, with the reason.
     """
-    context = multiprocessing.get_context('forkserver')
+    context = fork_server(_PRELOAD)
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_measure, args=(sender, case, side, setup, threads))
     process.start()
@@ -77,8 +76,6 @@ def _measure(sender: Connection, case: Case, side: str, setup: Setup, threads: i
     try:
         torch.set_num_threads(threads)
         sender.send(_peak_here(case, side, setup))
-    except KeyboardInterrupt:
-        pass  # the parent was interrupted too
     except Exception as error:
         sender.send(f'{type(error).__name__}: {error}')
 

@@ -7,6 +7,8 @@ import signal
 import threading
 from contextlib import suppress
 
+from ...engine.fork_server import fork_server
+
 
 def worker_context(module: str) -> multiprocessing.context.BaseContext:
     """Give workers that start from a fresh process: a fork of one with running threads may hang.
@@ -16,9 +18,7 @@ def worker_context(module: str) -> multiprocessing.context.BaseContext:
     """
     if 'forkserver' not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context('spawn')
-    context = multiprocessing.get_context('forkserver')
-    context.set_forkserver_preload([module])  # imported once, not once a worker
-    return context
+    return fork_server(module)
 
 
 def end_with_parent() -> None:
