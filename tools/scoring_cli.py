@@ -57,11 +57,13 @@ def main(args: argparse.Namespace, score: Callable) -> None:
     from idle_threads import choose_waiting
 
     choose_waiting()
+    from dcglr_mm.engine.interrupt import clean_interrupt
     from dcglr_mm.engine.runtime import tune_cpu
     from dcglr_mm.engine.user_errors import one_sentence_errors
 
     log(tune_cpu())
-    with one_sentence_errors(show_traceback=args.traceback):
+    with (one_sentence_errors(show_traceback=args.traceback),
+          clean_interrupt('no scores were written; repeat the command')):
         from mmengine.logging import MMLogger
 
         from dcglr_mm.engine.atomic_backend import write_atomically

@@ -57,6 +57,7 @@ def main(argv: list[str] | None = None) -> None:
 
     choose_waiting()
     from dcglr_mm.engine.config_loading import load_config_with_overrides, set_work_dir
+    from dcglr_mm.engine.interrupt import clean_interrupt
     from dcglr_mm.engine.launch import prepare_launcher
     from dcglr_mm.engine.runtime import tune_cpu
     from dcglr_mm.engine.user_errors import one_sentence_errors
@@ -67,7 +68,8 @@ def main(argv: list[str] | None = None) -> None:
         set_work_dir(cfg, args.config, args.work_dir)
         cfg.load_from, cfg.resume = None, False
         prepare_launcher(cfg, args.launcher)
-    with one_sentence_errors(cfg.work_dir, args.traceback):
+    with (one_sentence_errors(cfg.work_dir, args.traceback),
+          clean_interrupt('no metrics were written; repeat the command')):
         from mmengine.dist import is_main_process
         from mmengine.model import is_model_wrapper
         from mmengine.runner import Runner

@@ -1,6 +1,7 @@
 """Whole runs of tools/test.py."""
 import json
 import re
+import signal
 import subprocess
 import sys
 
@@ -52,6 +53,25 @@ def test_a_test_loop_is_run_with_the_checkpoints_weights(score, tmp_path, toy_da
     expected = np.load(toy_data / 'points.npy')[:, :3] @ [1, 2, 4]
     metrics = json.loads((tmp_path / 'run' / 'test_metrics.json').read_text())
     assert metrics['mean'] == pytest.approx(expected.mean(), rel=1e-5)
+
+
+def test_an_interrupted_run_leaves_no_metrics_and_says_so(tmp_path, toy_data):
+    config = tmp_path / 'loop.py'
+    config.write_text(LOOP.format(base=TOY_CONFIG) + "model = dict(slow_seconds=600.)\n")
+    torch.save(dict(state_dict=WEIGHTS), tmp_path / 'weights.pth')
+    process = subprocess.Popen(
+        [sys.executable, str(ROOT / 'tools' / 'test.py'), str(config),
+         str(tmp_path / 'weights.pth'), '--work-dir', str(tmp_path / 'run'),
+         '--cfg-options', f'data_root={toy_data}'],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment())
+    for line in process.stdout:
+        if 'Scoring' in line:
+            break
+    process.send_signal(signal.SIGTERM)
+    said, _ = process.communicate(timeout=600)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == 'interrupted: no metrics were written; repeat the command'
+    assert 'Traceback' not in said and not (tmp_path / 'run' / 'test_metrics.json').exists()
 
 
 def test_a_missing_weight_is_an_error_unless_it_may_be_ignored(score):
