@@ -33,7 +33,7 @@ MARKER = VENV / 'made_by_dcglr_mm.json'
 SUPPORTED = ((3, 10), (3, 11), (3, 12))
 # Measured after an install: 1.7 GB and 3.9 GB, without CUDA; pip unpacks beside it.
 FREE_GIB = {'core': 3, 'full': 5}
-# CUDA builds of torch bring the release that fits; others work without. For its interpreter.
+# For tests of GPU kernels by its interpreter; CUDA builds of torch bring a release of their own.
 TRITON = 'triton==3.7.1'
 
 

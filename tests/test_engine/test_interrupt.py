@@ -3,6 +3,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import weakref
 from functools import partial
@@ -206,12 +207,16 @@ def test_a_signal_during_a_checkpoint_stops_before_the_next_epoch():
         pytest.fail('the next epoch has begun')
 
 
-def test_a_signal_in_the_last_step_leaves_a_finished_training_alone():
-    hook = InterruptHook()
-    with clean_interrupt(''):
+def test_a_signal_in_the_last_step_leaves_a_finished_training_alone(capsys):
+    hook, saved = InterruptHook(), []
+    with clean_interrupt('go on with --resume'):
         hook.before_train(None)
         os.kill(os.getpid(), signal.SIGTERM)
         hook.after_train(None)
+        saved.append('weights')
+    assert saved == ['weights'] and capsys.readouterr().err == ''
+    assert not interrupt._current.received  # what this process does next is not stopped either
+    assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
 
 
 WORKER = """

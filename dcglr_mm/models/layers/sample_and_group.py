@@ -53,11 +53,11 @@ def farthest_from_mean(xyz: Tensor) -> Tensor:
     taken, then y, then z, and not the one that happens to come first.
     """
     # An operator in a trace: what torch 2.13 compiles of it for CPUs mixes up the clouds.
-    find = _farthest_operator if torch.compiler.is_compiling() else _farthest_now
+    find = _farthest_operator if torch.compiler.is_compiling() else _farthest
     return find(full_precision(xyz.detach()))
 
 
-def _farthest_now(xyz: Tensor) -> Tensor:
+def _farthest(xyz: Tensor) -> Tensor:
     distance = (xyz - xyz.mean(dim=1, keepdim=True)).square().sum(dim=-1)  # (B, N)
     candidates = distance >= distance.amax(dim=1, keepdim=True) * (1 - 1e-5)
     for column in xyz.unbind(-1):
@@ -67,7 +67,7 @@ def _farthest_now(xyz: Tensor) -> Tensor:
 
 
 _farthest_operator = torch.library.custom_op(
-    'dcglr_mm::farthest_from_mean', mutates_args=())(_farthest_now)
+    'dcglr_mm::farthest_from_mean', mutates_args=())(_farthest)
 
 
 @_farthest_operator.register_fake

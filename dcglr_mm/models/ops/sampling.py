@@ -37,11 +37,11 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
                          f'points, got {tuple(last.shape)}')
     start = torch.as_tensor(start_index, device=points.device).long().expand(len(points))
     # An operator costs as much as a few rounds of the loop; only a trace needs one.
-    sample = _sample if torch.compiler.is_compiling() else _sample_now
+    sample = _sample_operator if torch.compiler.is_compiling() else _sample
     return sample(full_precision(points.detach()), min(num_samples, points.shape[1]), start, last)
 
 
-def _sample_now(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> Tensor:
+def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> Tensor:
     batch, num_points, channels = points.shape
     if batch and not 0 <= int(start.min()) <= int(start.max()) < num_points:
         raise ValueError(f'start_index must lie in [0, {num_points}), got {start.tolist()}')
@@ -50,11 +50,11 @@ def _sample_now(points: Tensor, num_samples: int, start: Tensor, last: Tensor | 
             and num_points <= kernels.MOST_POINTS):
         return kernels.farthest_points(points.transpose(1, 2).contiguous(), num_samples, start,
                                        last)
-    with torch.inference_mode():  # a fifth of the loop's time would be autograd's
+    with torch.inference_mode():  # autograd would make each of the loop's many calls longer
         columns = torch.stack(points.unbind(2))  # (3, B, N)
         order, distance = pick(columns, num_samples, start, last)
         # Where all that was left coincided with picked points, one was picked again: begin anew
-        # and note what is picked, which takes a tenth longer. (No numbers count, too.)
+        # and note what is picked, which takes a tenth longer. (So do clouds with NaN.)
         again = (distance > 0).logical_not_().nonzero()[:, 0]
         if len(again):
             order[again] = pick(columns[:, again], num_samples, start[again],
@@ -63,7 +63,8 @@ def _sample_now(points: Tensor, num_samples: int, start: Tensor, last: Tensor | 
 
 
 # torch.compile would trace the loop round by round.
-_sample = torch.library.custom_op('dcglr_mm::farthest_point_sample', mutates_args=())(_sample_now)
+_sample_operator = torch.library.custom_op(
+    'dcglr_mm::farthest_point_sample', mutates_args=())(_sample)
 
 
 def pick(columns: Tensor, num_samples: int, start: Tensor, last: Tensor | None,
@@ -107,7 +108,7 @@ def pick(columns: Tensor, num_samples: int, start: Tensor, last: Tensor | None,
     return order.T.contiguous(), distance.gather(1, order[-1, :, None])[:, 0]
 
 
-@_sample.register_fake
+@_sample_operator.register_fake
 def _(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> Tensor:
     return start.new_empty(len(points), num_samples)
 
