@@ -9,7 +9,7 @@ from pathlib import Path
 
 _VARIABLES = ('OMP_WAIT_POLICY', 'OMP_NUM_THREADS', 'MKL_NUM_THREADS', 'GOMP_SPINCOUNT',
               'KMP_BLOCKTIME', 'MALLOC_MMAP_THRESHOLD_', 'MALLOC_TRIM_THRESHOLD_',
-              'GLIBC_TUNABLES', 'LD_PRELOAD', 'DCGLR_MM_TRITON')
+              'GLIBC_TUNABLES', 'LD_PRELOAD', 'DCGLR_MM_NUMBA', 'DCGLR_MM_TRITON')
 
 
 def describe_waiting(environment: Mapping[str, str]) -> str:
@@ -32,17 +32,19 @@ def describe_conditions(allocator: str, device: str) -> dict[str, object]:
     import torch
 
     from dcglr_mm.apis.machine import cpu_name, describe_machine
+    from dcglr_mm.models.ops.kernel_choice import numba_kernels, triton_kernels
 
     machine = describe_machine()
     machine['cpu'] = cpu_name()
     is_cuda = torch.device(device).type == 'cuda'
     machine['device'] = torch.cuda.get_device_name() if is_cuda else machine['cpu']
     if is_cuda:
-        from dcglr_mm.models.ops.kernel_choice import triton_kernels
-
         machine['cuda'] = torch.version.cuda
         here = torch.device('cuda', torch.cuda.current_device())
-        machine['triton_kernels'] = triton_kernels(here) is not None
+        kernels = 'Triton' if triton_kernels(here) else None
+    else:
+        kernels = 'Numba' if numba_kernels(torch.device(device)) else None
+    machine['kernels'] = kernels
     return dict(
         allocator=allocator,
         torch_device=device,

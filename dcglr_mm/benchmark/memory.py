@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from dcglr_mm.engine.fork_server import fork_server
+from dcglr_mm.models.ops.kernel_choice import numba_kernels
 
 from .case import Case, Setup, Side
 from .verify import build, small_settings
@@ -81,6 +82,7 @@ def _measure(sender: Connection, case: Case, side: str, setup: Setup, threads: i
 
 
 def _peak_here(case: Case, side: str, setup: Setup) -> int:
+    numba_kernels(torch.device('cpu'))  # a small input does without
     small = Case(case.suite, case.work, case.label, small_settings(case.settings))
     getattr(build(small, setup), side).run()
     work: Side = getattr(build(case, setup), side)

@@ -56,9 +56,9 @@ def _conditions(runs: Sequence[dict]) -> str:
 
 
 def _kernels(run: dict) -> str:
-    if 'triton_kernels' not in run:
+    if 'kernels' not in run:
         return ''
-    return f", {'with' if run['triton_kernels'] else 'without'} Triton's kernels"
+    return f", with {run['kernels']}'s kernels" if run['kernels'] else ', without kernels'
 
 
 def _load(load: Sequence[float] | None) -> str:

@@ -97,6 +97,6 @@ def read_results(path: str | Path) -> dict:
 
 
 def _setting(run: dict) -> tuple:
-    names = ('allocator', 'torch_device', 'device', 'threads', 'torch', 'triton_kernels')
+    names = ('allocator', 'torch_device', 'device', 'threads', 'torch', 'kernels')
     return (*(run.get(name) for name in names),
             describe_waiting(run.get('environment', {})))

@@ -34,7 +34,7 @@ def test_resuming_skips_what_was_measured_under_the_same_conditions_only(tmp_pat
     assert again.is_done('good')
     assert not again.is_done('bad') and not again.is_done('new')
     for change in (dict(allocator='tuned'), dict(threads=1), dict(torch='2.14'),
-                   dict(device='another'), dict(triton_kernels=True),
+                   dict(device='another'), dict(kernels='Numba'),
                    dict(environment={'OMP_WAIT_POLICY': 'ACTIVE'})):
         again.begin({**RUN, **change})
         assert not again.is_done('good'), change

@@ -6,7 +6,11 @@ import torch
 from edge_reference import KINDS, assert_same_results, graph, plain_edge_conv, results
 from torch import nn
 
-from dcglr_mm.models.layers import EdgeConv
+from dcglr_mm.models.layers import (EdgeConv, edge_conv_function, edge_passes_numba,
+                                    edge_passes_torch)
+from dcglr_mm.models.layers.edge_terms import EdgeTerms
+
+pytestmark = pytest.mark.usefixtures('cpu_kernels')
 
 
 def make_layer(channels=7, out_channels=12, negative_slope=0.2, dtype=torch.float64):
@@ -46,6 +50,93 @@ def test_equals_plain_layer_in_float32(kind, training):
         make_layer(dtype=torch.float32).train(training), features, index, 5e-6)
 
 
+def test_small_work_and_other_types_are_left_to_torch(cpu_kernels, monkeypatch):
+    features, index = graph('generic', torch.float32)
+    edges = EdgeTerms(features, index, torch.empty(12, 7), torch.empty(12, 7))
+    of_kernels = edge_passes_numba if cpu_kernels == 'numba' else edge_passes_torch
+    assert edge_conv_function._passes(edges) is of_kernels
+    assert edge_conv_function._passes(
+        edges._replace(features=features.double())) is edge_passes_torch
+    monkeypatch.setattr(edge_conv_function, '_KERNEL_VALUES', 3 * 50 * 9 * 12 + 1)
+    assert edge_conv_function._passes(edges) is edge_passes_torch
+
+
+@pytest.mark.parametrize('of_batch', [True, False])
+def test_both_kinds_of_passes_agree(of_batch, threads):
+    features, index = graph('repeated points', torch.float32)
+    weights, vectors = torch.randn(2, 40, 7), torch.randn(4, 40)
+    edges = EdgeTerms(features, index, *weights, features.mean((0, 1)), vectors[3])
+    flat = torch.arange(40) % 7 == 0
+    grad = torch.randn(3, 50, 40)
+
+    def run(passes):
+        best, sums = torch.empty_like(grad), torch.zeros(2, 40, dtype=torch.float64)
+        kept = passes.forward_pass(edges, best, sums if of_batch else None, flat, True)
+        at_all = (vectors[1], vectors[2]) if of_batch else (None, None)
+        back = passes.backward_pass(edges, kept, grad, vectors[0], *at_all, True, True)
+        behind = passes.activation_gradient(grad, best, best, vectors[1], 0.3)
+        return dict(best=best, sums=sums, grad=behind[0], grads=behind[1], **back._asdict())
+
+    assert_same_results(run(edge_passes_numba), run(edge_passes_torch), 2e-6)
+
+
+@pytest.mark.parametrize('channels', [1, 33, 300])
+def test_channels_that_fill_no_task_and_several(cpu_kernels, threads, channels):
+    features, index = graph('generic', torch.float32)
+    for training in (True, False):
+        layer = make_layer(out_channels=max(channels, 12), dtype=torch.float32).train(training)
+        assert_equals_plain(layer, features, index, 5e-6)
+
+
+def test_clouds_too_large_for_all_channels_at_a_time(cpu_kernels, threads):
+    points = torch.randn(2, 4200, 7)
+    index = torch.randint(4200, (2, 4200, 3))
+    assert_equals_plain(make_layer(out_channels=70, dtype=torch.float32), points, index, 2e-5)
+
+
+def test_neighbours_that_are_no_rows_are_refused():
+    features, index = graph('generic', torch.float32)
+    for wrong in (-1, 50):
+        index[1, 7, 2] = wrong
+        with pytest.raises(IndexError, match=rf'in \[0, 50\), got {min(wrong, 0)} to'):
+            make_layer(dtype=torch.float32)(features, index)
+
+
+@pytest.mark.parametrize('shape', [(3, 20, 5), (3, 80, 5), (1, 50, 5), (150, 5)])
+def test_neighbours_of_other_clouds_are_refused(shape):
+    features, _ = graph('generic', torch.float32)
+    with pytest.raises(ValueError, match=r'\(B, N, k\) of features \(B, N, C\), got '):
+        make_layer(dtype=torch.float32)(features, torch.zeros(shape, dtype=torch.int64))
+
+
+def test_no_clouds():
+    features, index = graph('generic', torch.float32)
+    layer = make_layer(dtype=torch.float32).eval()
+    assert layer(features[:0], index[:0]).shape == (0, 50, 12)
+
+
+@pytest.mark.parametrize('unpack', [torch.clone, lambda saved: saved.contiguous()])
+def test_saved_tensors_may_be_stored_elsewhere(unpack):
+    features, index = graph('generic', torch.float32)
+    layer = make_layer(dtype=torch.float32)
+    grad_out = torch.randn(3, 50, 12)
+    expected = results(layer, layer, features, index, grad_out)
+    layer = make_layer(dtype=torch.float32)
+    with torch.autograd.graph.saved_tensors_hooks(lambda saved: saved, unpack):
+        found = results(layer, layer, features, index, grad_out)
+    assert_same_results(found, expected, 1e-7)
+
+
+def test_what_is_not_a_number_stays_visible():
+    features, index = graph('generic', torch.float32)
+    features[0, 3, 1] = float('nan')
+    out = make_layer(dtype=torch.float32).eval()(features, index)
+    reached = (index[0] == 3).any(1)
+    reached[3] = True
+    assert reached.any() and out[0, reached].isnan().any(1).all()
+    assert out[0, ~reached].isfinite().all() and out[1:].isfinite().all()
+
+
 def test_offset_of_a_thousand_deviations_does_not_harm_statistics():
     features, index = graph('generic', torch.float32)
     layer = make_layer(dtype=torch.float32)
@@ -60,12 +151,12 @@ def test_offset_of_a_thousand_deviations_does_not_harm_statistics():
 
 
 def test_many_blocks_equal_one(monkeypatch):
-    from dcglr_mm.models.layers import edge_conv_function
     features, index = graph('generic', torch.float32)
     whole, parts = make_layer(dtype=torch.float32), make_layer(dtype=torch.float32)
     grad_out = torch.randn(3, 50, 12)
     expected = results(whole, whole, features, index, grad_out)
-    monkeypatch.setattr(edge_conv_function, '_BLOCK_ENTRIES', 1)
+    for passes in (edge_passes_torch, edge_passes_numba):
+        monkeypatch.setattr(passes, '_BLOCK_ENTRIES', 1)
     ours = results(parts, parts, features, index, grad_out)
     for name, value in expected.items():
         torch.testing.assert_close(ours[name], value, rtol=1e-4, atol=1e-5)
@@ -81,11 +172,10 @@ def test_result_without_gradient_is_the_same(training):
 
 
 def test_nothing_is_prepared_for_a_gradient_that_is_not_recorded(monkeypatch):
-    from dcglr_mm.models.layers import edge_conv_function
     features, index = graph('generic')
     layer = make_layer().train()  # its parameters do want a gradient
     for name in ('neighbor_max_with_winner', 'reverse_edges'):
-        monkeypatch.setattr(edge_conv_function, name, None)  # calling it would fail
+        monkeypatch.setattr(edge_passes_torch, name, None)  # calling it would fail
     with torch.no_grad():
         layer(features, index)
     with pytest.raises(TypeError):

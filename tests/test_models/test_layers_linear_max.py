@@ -8,6 +8,8 @@ from dcglr_mm.models.layers import linear_max_pieces as module
 from dcglr_mm.models.layers.linear_max import linear_max
 from dcglr_mm.models.ops.buffer import Buffer
 
+pytestmark = pytest.mark.usefixtures('cpu_kernels')
+
 
 def rand(*shape, seed=0):
     generator = torch.Generator().manual_seed(seed)
@@ -153,6 +155,24 @@ def test_autocast_keeps_statistics_in_float32():
         torch.testing.assert_close(mine, other, rtol=0.03, atol=0.05)
     best.value.sum().backward()
     assert weight.grad.dtype == torch.float32 and weight.grad.isfinite().all()
+
+
+def test_gradients_under_autocast_are_those_of_the_rows_that_won(cpu_kernels):
+    rows, weight = rand(40, 32, 16).float(), rand(24, 16, seed=1).float()
+    grad = rand(40, 24, seed=2)
+    y = (rows.bfloat16() @ weight.bfloat16().t()).double()
+    one_hot = torch.nn.functional.one_hot(y.argmax(1), 32) * grad[..., None]  # (G, D, k)
+    expected = (torch.einsum('gdk,dc->gkc', one_hot, weight.double()),
+                torch.einsum('gdk,gkc->dc', one_hot, rows.double()))
+    rows.requires_grad_()
+    weight.requires_grad_()
+    with torch.autocast('cpu', torch.bfloat16):
+        value = linear_max(rows, weight).value
+    value.backward(grad.float())
+    tolerance = 1e-6 if cpu_kernels == 'numba' else 2e-2  # kernels add up in float32
+    for found, other in zip((rows.grad, weight.grad), expected):
+        torch.testing.assert_close(found.double(), other, rtol=0,
+                                   atol=tolerance * other.abs().max().item())
 
 
 @pytest.mark.parametrize('dtype', [torch.float32, torch.float64])

@@ -2,9 +2,11 @@
 import pytest
 import torch
 
-from dcglr_mm.models.ops import knn
+from dcglr_mm.models.ops import kd_tree, knn
 from dcglr_mm.models.ops.kd_tree import tree_knn, tree_pays
 from dcglr_mm.models.ops.top_k import group_size
+
+pytestmark = pytest.mark.usefixtures('cpu_kernels')
 
 
 def sorted_distances(query, reference):
@@ -119,16 +121,9 @@ def lattice(*shape, levels=9, seed=0):
     return torch.randint(0, levels, shape, generator=generator).float()
 
 
-@pytest.fixture(params=[1, 2, 5], ids='threads{}'.format)
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield request.param
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize('channels', [1, 2, 3])
-def test_large_clouds_are_searched_by_a_tree_to_float64(threads, channels):
+def test_large_clouds_are_searched_by_a_tree_to_float64(threads, channels, monkeypatch):
+    monkeypatch.setitem(kd_tree._MIN_POINTS, True, kd_tree._MIN_POINTS[False])
     reference = clouds(3, 1200, channels)
     query = torch.cat((reference[:, :500], clouds(3, 300, channels) * 1.1), 1)
     assert tree_pays(query, reference, 20)
@@ -139,7 +134,8 @@ def test_large_clouds_are_searched_by_a_tree_to_float64(threads, channels):
 
 
 @pytest.mark.parametrize(('levels', 'few_unsettled'), [(60, True), (9, True), (2, False)])
-def test_ties_in_a_tree_go_to_the_lowest_row(levels, few_unsettled):
+def test_ties_in_a_tree_go_to_the_lowest_row(levels, few_unsettled, monkeypatch):
+    monkeypatch.setitem(kd_tree._MIN_POINTS, True, kd_tree._MIN_POINTS[False])
     cloud = lattice(2, 1500, 3, levels=levels)
     unsettled = tree_knn(cloud, cloud, 10)[1].float().mean()
     assert (unsettled < 0.2) if few_unsettled else (unsettled > 0.9)
@@ -154,6 +150,10 @@ def test_one_place_for_all_points_of_a_large_cloud():
 def test_the_tree_is_left_alone_where_it_cannot_serve():
     cloud = clouds(1, 2000, 3)
     assert tree_pays(cloud, cloud, 20)
+    assert not tree_pays(cloud, cloud, 20, compiled=True)
+    many = cloud.repeat(1, 5, 1)
+    assert tree_pays(many, many, 39, compiled=True) and not tree_pays(many, many, 40, compiled=True)
+    assert not tree_pays(many[:, :6000], many[:, :6000], 5, compiled=True)
     assert not tree_pays(cloud, cloud, 200)
     assert not tree_pays(cloud[:, :10], cloud, 20)
     assert not tree_pays(cloud.repeat(1, 1, 2), cloud.repeat(1, 1, 2), 20)

@@ -6,6 +6,8 @@ from dcglr_mm.models.layers.sample_and_group import sample_centroids
 from dcglr_mm.models.ops import (crop_region, farthest_point_sample, gather_points,
                                  interpolate_features, knn, max_over_points)
 
+pytestmark = pytest.mark.usefixtures('cpu_kernels')
+
 
 def plain_fps(cloud, num_samples, start):
     """One cloud, one point at a time, from the definition."""

@@ -12,7 +12,8 @@ import torch
 from mmengine.logging import MMLogger
 
 from dcglr_mm.models.layers import EdgeConv
-from dcglr_mm.models.ops import farthest_point_sample, graph, kernel_choice, knn, sampling
+from dcglr_mm.models.ops import (farthest_point_sample, graph, kernel_checks, kernel_choice, knn,
+                                 sampling)
 
 triton = pytest.importorskip('triton', reason='Triton is not installed')
 needs_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
@@ -159,7 +160,7 @@ def test_edge_convolution_is_the_same_with_kernels(device, chosen, monkeypatch):
     plain = run('cpu')
     assert not chosen
     if device.type == 'cpu':  # as if it were a GPU
-        monkeypatch.setattr('dcglr_mm.models.layers.edge_conv_function.neighbor_max_with_winner',
+        monkeypatch.setattr('dcglr_mm.models.layers.edge_passes_torch.neighbor_max_with_winner',
                             lambda values, graph_: graph._max_on_device(values, graph_, True))
     for found, expected in zip(run(device), plain, strict=True):
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
@@ -167,7 +168,7 @@ def test_edge_convolution_is_the_same_with_kernels(device, chosen, monkeypatch):
 
 
 def test_kernels_that_agree_are_chosen(kernels, device):
-    assert kernel_choice.disagreement(kernels, device) is None
+    assert kernel_checks.triton_kernels(kernels, device) is None
 
 
 @needs_gpu
@@ -196,7 +197,7 @@ def test_kernels_that_do_not_work_are_left_out_with_a_warning(broken, words, mon
     kernel_choice._checked_kernels.cache_clear()
     try:
         for _ in range(2):
-            assert kernel_choice._checked_kernels(torch.device('cpu')) is None
+            assert kernel_choice._checked_kernels('triton_kernels', torch.device('cpu')) is None
     finally:
         kernel_choice._checked_kernels.cache_clear()
     record, = said  # once
@@ -208,14 +209,14 @@ def test_kernels_that_find_other_maxima_are_named(kernels, device):
     wrong = SimpleNamespace(
         farthest_points=kernels.farthest_points,
         neighbor_max=lambda values, index, with_place: graph.gathered_max(values, index.flip(1)))
-    assert kernel_choice.disagreement(wrong, device) == 'find other maxima than torch'
+    assert kernel_checks.triton_kernels(wrong, device) == 'find other maxima than torch'
 
 
 def test_cpus_and_the_switch_leave_triton_alone(monkeypatch):
-    monkeypatch.setattr(kernel_choice, '_checked_kernels', lambda device: 'kernels')
+    monkeypatch.setattr(kernel_choice, '_checked_kernels', lambda name, device: name)
     gpu = torch.device('cuda', 0)
     assert kernel_choice.triton_kernels(torch.device('cpu')) is None
-    assert kernel_choice.triton_kernels(gpu) == 'kernels'
+    assert kernel_choice.triton_kernels(gpu) == 'triton_kernels'
     monkeypatch.setenv('DCGLR_MM_TRITON', '0')
     assert kernel_choice.triton_kernels(gpu) is None
 

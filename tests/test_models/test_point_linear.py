@@ -8,6 +8,8 @@ from torch import nn
 
 from dcglr_mm.models.layers.point_linear import PointLinear
 
+pytestmark = pytest.mark.usefixtures('cpu_kernels')
+
 
 def make_layer(channels=6, out_channels=40):
     layer = PointLinear(channels, out_channels).double()

@@ -9,6 +9,8 @@ from torch import nn
 from dcglr_mm.models.layers import linear_max, linear_max_pieces
 from dcglr_mm.models.layers.two_layer_edges import two_layer_edge_conv
 
+pytestmark = pytest.mark.usefixtures('cpu_kernels')
+
 
 def make_layers(channels=7, widths=(10, 12), slopes=(0.2, 0.2), dtype=torch.float64):
     torch.manual_seed(0)

@@ -50,10 +50,14 @@ class EdgeConv(nn.Sequential):
             ``(B, N, D)``.
 
         Raises:
-            ValueError: In training, if there is but one edge to take statistics from.
+            IndexError: If a neighbour given is no point of its cloud (looked at on CPUs only).
+            ValueError: If the neighbours given are not ``(B, N, k)``, or, in training, if there is
+                but one edge to take statistics from.
         """
         if index is None:
             index = knn(features, features, self.k)
+        else:
+            _check_neighbors(index, features)
         if not is_factorizable(self):
             return self._forward_edges(features, index)
         with torch.autocast(features.device.type, enabled=False):
@@ -75,7 +79,7 @@ class EdgeConv(nn.Sequential):
         if of_batch and not norm.sync and index.numel() == 1:
             raise ValueError('Expected more than 1 value per channel when training, got '
                              f'{tuple(features.shape[:2])} points with one neighbour each')
-        inputs = (features, index, weight, scale, shift)
+        inputs = (features, index.long().contiguous(), weight, scale, shift)
         needs_grad = torch.is_grad_enabled() and any(t.requires_grad for t in inputs)
         if not of_batch and not needs_grad:
             return edge_conv_inference(*inputs, norm).to(out_dtype)
@@ -83,3 +87,17 @@ class EdgeConv(nn.Sequential):
         if bn.training and bn.track_running_stats:
             move_running_statistics(bn, mean, var, count)
         return out.to(out_dtype)
+
+
+def _check_neighbors(index: Tensor, features: Tensor) -> None:
+    """Compiled kernels would write elsewhere; torch's operations would look at other clouds."""
+    if index.dim() != 3 or index.shape[:2] != features.shape[:2]:
+        raise ValueError('neighbours must have the shape (B, N, k) of features (B, N, C), got '
+                         f'{tuple(index.shape)} for {tuple(features.shape)}')
+    if index.device.type != 'cpu' or index.numel() == 0 or torch.compiler.is_compiling():
+        return
+    num_points = features.shape[1]
+    lowest, highest = (int(number) for number in index.aminmax())
+    if lowest < 0 or highest >= num_points:
+        raise IndexError(f'neighbours must be row numbers in [0, {num_points}), got {lowest} to '
+                         f'{highest}')

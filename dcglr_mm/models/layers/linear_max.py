@@ -5,6 +5,7 @@ that fit the cache. A batch norm and an activation that follow the layer act on 
 alone: for a scale of sign ``s`` the row that wins after them is the one whose ``s * y`` is
 largest, and the batch statistics come out of the same pass.
 """
+from types import ModuleType
 from typing import NamedTuple
 
 import torch
@@ -12,10 +13,13 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from ..ops.buffer import Buffer
-from .linear_max_gradient import (AllRows, Statistics, TableEdges, WinnerLists, Winners,
-                                  sparse_pays)
+from ..ops.kernel_choice import numba_kernels
+from .linear_max_gradient import (AllRows, CompiledWinners, Statistics, TableEdges, WinnerLists,
+                                  Winners, sparse_pays)
 from .linear_max_pieces import Pieces, PieceMoments, first_winner, in_type, product
 
+# Outputs from which on compiled kernels are worth being loaded.
+_KERNEL_OUTPUTS = 2**20
 # Outputs that are kept for the gradient; more of them are made again, at half the cost of the
 # gradient's own products.
 _KEPT_BYTES = 2**27
@@ -70,6 +74,14 @@ def linear_max(rows: Tensor,
     return LinearMax(value, mean, var) if statistics else LinearMax(value, None, None)
 
 
+def _kernels(rows: Tensor, num_outputs: int) -> ModuleType | None:
+    """Compiled kernels for so many outputs, if there are any."""
+    if (rows.dtype != torch.float32 or num_outputs < _KERNEL_OUTPUTS
+            or torch.compiler.is_compiling()):
+        return None
+    return numba_kernels(rows.device)
+
+
 def _widen(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
@@ -88,8 +100,13 @@ class _LinearMax(torch.autograd.Function):
         pieces = Pieces(rows, inner, offset, index, negative_slope, max(weight.shape), low)
         # needs_input_grad only tells which inputs want a gradient, also where none is recorded.
         keep = recording and any(ctx.needs_input_grad)
-        ctx.sparse = low is None and sparse_pays(rows, weight, pieces.k, statistics)
         value = rows.new_empty(pieces.num_groups, len(weight))
+        kernels = None
+        if keep or statistics:  # a maximum alone is as fast in torch
+            kernels = _kernels(rows, value.numel() * pieces.k)
+        # Products in half precision are faster than sums over winners, but for those of kernels.
+        ctx.sparse = ((low is None or kernels is not None and not statistics)
+                      and sparse_pays(rows, weight, pieces.k, statistics))
         winner = value.new_empty(value.shape, dtype=torch.int32) if keep else None
         num_bytes = pieces.num_groups * pieces.k * len(weight) * rows.element_size()
         keep_outputs = keep and statistics and not ctx.sparse and num_bytes <= _KEPT_BYTES
@@ -105,13 +122,19 @@ class _LinearMax(torch.autograd.Function):
             y = made.of((len(x), len(signed))) if outputs is None else None
             y = product(x, factor, low, y)
             grouped = y.view(-1, pieces.k, len(signed))
-            torch.amax(grouped, dim=1, out=value[piece])
-            if keep:
-                winner[piece] = first_winner(grouped, value[piece], work)
+            if kernels is None:
+                torch.amax(grouped, dim=1, out=value[piece])
+                if keep:
+                    winner[piece] = first_winner(grouped, value[piece], work)
+                if statistics:
+                    moments.add(y, work)
+            else:
+                sums = kernels.group_maxima(y, pieces.k, value[piece],
+                                            winner[piece] if keep else None, statistics)
+                if statistics:
+                    moments.add_sums(len(y), sums)
             if sign is not None and (sign == 0).any():
                 value[piece] = torch.where(sign == 0, grouped[:, 0], value[piece])
-            if statistics:
-                moments.add(y, work)
             if outputs is not None:
                 outputs.append(y)
         if keep and sign is not None:
@@ -143,19 +166,23 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
     make = rows.new_empty if index is None else rows.new_zeros
     grad_rows = make(rows.shape) if want_rows else None
     grad_offset = torch.empty_like(offset) if want_offset else None
-    grad_weight = torch.zeros_like(weight) if want_weight else None
+    grad_weight = weight.new_zeros(weight.shape) if want_weight else None
     grad_inner = torch.zeros_like(inner) if want_inner else None
     statistics = None
     if mean is not None:
         statistics = Statistics(weight, mean, grad_mean, grad_var,
                                 pieces.num_groups * pieces.k)
-    lists = WinnerLists(winner, pieces.k) if ctx.sparse else None
+    kernels = _kernels(rows, winner.numel() * pieces.k) if ctx.sparse else None
+    lists = WinnerLists(winner, pieces.k) if ctx.sparse and kernels is None else None
     edges = TableEdges(index, pieces) if want_rows and index is not None else None
     work = Buffer(rows), Buffer(rows)
     factor = in_type(weight, ctx.low)
     for number, piece in enumerate(pieces):
         x = pieces.inputs(piece) if inputs is None else inputs[piece]
-        if ctx.sparse:
+        if kernels is not None:
+            grad = CompiledWinners(kernels, winner[piece], grad_value[piece], x, statistics,
+                                   work[0])
+        elif ctx.sparse:
             grad = Winners(lists, piece, grad_value[piece], x, statistics)
         else:
             y = outputs[number] if outputs else None
@@ -164,7 +191,7 @@ def _backward(ctx, grad_value: Tensor, grad_mean: Tensor | None, grad_var: Tenso
             grad.add_weight(grad_weight)
         if not (want_rows or want_inner or want_offset):
             continue
-        grad_x = grad.inputs(factor).view_as(x)
+        grad_x = grad.inputs(weight if ctx.sparse else factor).view_as(x)
         in_place = want_rows and index is None and inner is None
         grad_x = pieces.through_activation(grad_x, x, grad_rows[piece] if in_place else grad_x)
         if want_offset:

@@ -5,6 +5,7 @@ and, from mean and variance over all ``R`` rows, ``base + slope * y`` at every r
 """
 from collections.abc import Iterable
 from itertools import accumulate
+from types import ModuleType
 
 import torch
 import torch.nn.functional as F
@@ -174,6 +175,40 @@ class Winners:
             self.statistics.see(self.x)
 
 
+class CompiledWinners:
+    """As :class:`Winners`, in compiled kernels, which need no lists.
+
+    Args:
+        kernels: The module of them.
+        winner: Winning row of each group and channel (g, D).
+        grad: Gradient there (g, D).
+        x: Inputs of the layer (g, k, C).
+        statistics: The other part, if there is one.
+        work: For the gradient of ``x``, in use until the next piece.
+    """
+
+    def __init__(self, kernels: ModuleType, winner: Tensor, grad: Tensor, x: Tensor,
+                 statistics: Statistics | None, work: Buffer) -> None:
+        self.kernels, self.winner, self.grad = kernels, winner, grad.contiguous()
+        self.x, self.statistics, self.work = x.contiguous(), statistics, work
+
+    def inputs(self, weight: Tensor) -> Tensor:
+        """Gradient of the inputs (g k, C)."""
+        won = self.work.of(self.x.shape)
+        self.kernels.sum_won_channels(self.grad, self.winner, weight.contiguous(), won)
+        won = won.flatten(0, 1)
+        if self.statistics is None:
+            return won
+        return won.add_(self.statistics.inputs_base).addmm_(
+            self.x.flatten(0, 1), self.statistics.inputs_slope)
+
+    def add_weight(self, total: Tensor) -> None:
+        """Adds the gradient of the weight (D, C), which must be contiguous."""
+        self.kernels.add_won_rows(self.grad, self.winner, self.x, total)
+        if self.statistics is not None:
+            self.statistics.see(self.x.flatten(0, 1))
+
+
 class AllRows:
     """Dense: the gradient of all rows ``y``, by matrix products. Methods as of :class:`Winners`.
 
@@ -210,4 +245,7 @@ class AllRows:
         total += product(self.grad.t(), self.x, self.low)
 
 
-__all__ = ['AllRows', 'Statistics', 'TableEdges', 'WinnerLists', 'Winners', 'sparse_pays']
+__all__ = [
+    'AllRows', 'CompiledWinners', 'Statistics', 'TableEdges', 'WinnerLists', 'Winners',
+    'sparse_pays'
+]

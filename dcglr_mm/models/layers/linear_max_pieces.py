@@ -113,9 +113,16 @@ class PieceMoments:
 
     def add(self, y: Tensor, work: Buffer) -> None:
         """Takes in rows (M, D)."""
-        count = len(y)
-        mean = (sum_rows(y, self.mean.dtype) / count).to(y)
+        mean = (sum_rows(y, self.mean.dtype) / len(y)).to(y)
         square = sum_rows(torch.sub(y, mean, out=work.of(y.shape)).square_(), self.mean.dtype)
+        self._merge(len(y), mean, square)
+
+    def add_sums(self, count: int, sums: Tensor) -> None:
+        """Takes in the float64 sums (2, D) of so many rows and of their squares."""
+        mean = sums[0] / count
+        self._merge(count, mean, (sums[1] - sums[0] * mean).clamp_(min=0.))
+
+    def _merge(self, count: int, mean: Tensor, square: Tensor) -> None:
         total = self.count + count
         delta = mean.to(self.mean) - self.mean
         self.square += square + delta.square() * (self.count * count / total)

@@ -8,12 +8,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import leaky_relu
 
-from ..ops.pool import first_maximum, max_of_rows
 from .batch_moments import mean_rows, merge_moments, sum_over_ranks, sum_rows
 from .linear_max_pieces import product
 from .norm_terms import NormTerms
-
-_leaky_backward = torch.ops.aten.leaky_relu_backward
+from .pooled_rows import PooledRows
 
 
 def pooled_linear_inference(features: Tensor, weight: Tensor, scale: Tensor, shift: Tensor,
@@ -23,11 +21,12 @@ def pooled_linear_inference(features: Tensor, weight: Tensor, scale: Tensor, shi
     transposed = (weight * factor[:, None]).t()
     offset = shift - factor * norm.mean
     out = features.new_empty(len(features), 2, len(weight))
+    passes = PooledRows.of(features, len(weight), norm.negative_slope)
+    one = torch.ones_like(offset)
     for cloud, (highest, mean) in zip(features, out):
-        y = product(cloud, transposed, low).add_(offset)
-        y = leaky_relu(y, norm.negative_slope, inplace=True)
-        highest.copy_(max_of_rows(y))
-        mean.copy_(mean_rows(y))
+        y = product(cloud, transposed, low)
+        highest.copy_(leaky_relu(passes.maximum(y) + offset, norm.negative_slope))
+        mean.copy_(passes.mean(y, one, offset))
     return out.flatten(1)
 
 
@@ -64,19 +63,20 @@ class PooledLinear(torch.autograd.Function):
         origin = mean_rows(features.flatten(0, 1)) if norm.mean is None else None
         x = features if origin is None else features - origin
         y = x.new_empty(*x.shape[:2], len(weight))
-        squares = torch.zeros(len(weight), dtype=torch.float64, device=x.device)
+        squares = None
+        if norm.mean is None:
+            squares = torch.zeros(len(weight), dtype=torch.float64, device=x.device)
         highest = x.new_empty(len(x), len(weight))
         winner = torch.empty_like(highest, dtype=torch.int64) if with_grad else None
         flat = scale == 0
+        passes = PooledRows.of(x, len(weight), norm.negative_slope)
         for b in range(len(x)):
             product(x[b], signed.t(), low, y[b])
-            if norm.mean is None:
-                squares += sum_rows(y[b].square())
             if with_grad:
-                winner[b] = first_maximum(y[b:b + 1])[0, 0].masked_fill_(flat, 0)
+                winner[b] = passes.first_maximum(y[b], squares).masked_fill_(flat, 0)
                 torch.gather(y[b], 0, winner[b:b + 1], out=highest[b:b + 1])
             else:
-                highest[b] = max_of_rows(y[b])
+                highest[b] = passes.maximum(y[b], squares)
 
         count = x.new_tensor(x.shape[0] * x.shape[1], dtype=torch.float64)
         if norm.mean is None:
@@ -89,21 +89,17 @@ class PooledLinear(torch.autograd.Function):
         offset = shift - factor * center
         out = x.new_empty(len(x), 2, len(weight))
         out[:, 0] = leaky_relu(torch.addcmul(offset, highest, factor), norm.negative_slope)
-        slopes = torch.empty_like(highest)  # sum over points of the activation's derivative d
-        slopes_y = torch.empty_like(highest)  # of d y; the activation itself is d z
-        for b in range(len(x)):
-            z = torch.addcmul(offset, y[b], factor)
-            if not with_grad:
-                out[b, 1] = mean_rows(leaky_relu(z, norm.negative_slope, inplace=True))
-                continue
-            d = _before_activation(z, z.new_ones(()), norm)
-            slopes[b] = sum_rows(d)
-            slopes_y[b] = sum_rows(d.mul_(y[b]))
         if with_grad:
+            # Sums over points of the activation's derivative d, and of d y: the activation itself
+            # is d z.
+            slopes, slopes_y = passes.moments(y, factor, offset)
             torch.div(factor * slopes_y + offset * slopes, x.shape[1], out=out[:, 1])
             ctx.save_for_backward(features, weight, scale, sign, origin, y, highest, winner, center,
                                   rstd, offset, count, slopes, slopes_y)
             ctx.norm, ctx.low = norm, low
+        else:
+            for b in range(len(x)):
+                out[b, 1] = passes.mean(y[b], factor, offset)
         ctx.mark_non_differentiable(mean, var, count)
         return out.flatten(1), mean, var, count
 
@@ -127,7 +123,7 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     batch, num_points, _ = y.shape
     of_max, of_mean = grad_out.to(y.dtype).view(batch, 2, -1).unbind(1)
     of_mean = of_mean / num_points
-    at_winner = _leaky_backward(
+    at_winner = torch.ops.aten.leaky_relu_backward(
         of_max, torch.addcmul(offset, highest, factor), norm.negative_slope, False)
 
     sums = torch.stack((
@@ -147,12 +143,10 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     need_features, need_weight = ctx.needs_input_grad[:2]
     grad_features = torch.empty_like(features) if need_features else None
     grad_weight = torch.zeros_like(weight) if need_weight else None
+    passes = PooledRows.of(y, len(weight), norm.negative_slope)
     for b in range(batch):
         # The gradient of y but for the level, which is the same at all points.
-        grad = _before_activation(
-            torch.addcmul(offset, y[b], factor), of_mean[b] * factor, norm)
-        if slope is not None:
-            grad.addcmul_(y[b], slope, value=-1)
+        grad = passes.gradient(y[b], factor, offset, of_mean[b] * factor, slope)
         grad.scatter_add_(0, winner[b:b + 1], (at_winner[b] * factor)[None])
         if need_features:
             product(grad, signed, low, grad_features[b])
@@ -166,11 +160,6 @@ def _backward(ctx, grad_out: Tensor) -> tuple[Tensor | None, ...]:
     if need_weight:
         grad_weight *= sign[:, None]
     return grad_features, grad_weight, grad_scale, grad_shift, None, None, None
-
-
-def _before_activation(z: Tensor, grad: Tensor, norm: NormTerms) -> Tensor:
-    """Gradient in front of the activation of ``z`` from that behind it; ``z`` is used up."""
-    return _leaky_backward(grad.expand_as(z), z, norm.negative_slope, False, grad_input=z)
 
 
 def _moments(count: Tensor, squares: Tensor, signed: Tensor, origin: Tensor, norm: NormTerms

@@ -1,4 +1,4 @@
-"""Operations on batches of point clouds, in plain torch, for any device."""
+"""Operations on batches of point clouds, for any device."""
 from .crop import crop_region
 from .gather import gather_points
 from .interpolate import interpolate_features

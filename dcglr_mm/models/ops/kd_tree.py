@@ -6,21 +6,29 @@ import torch
 from scipy.spatial import cKDTree
 from torch import Tensor
 
-# From so many points on a tree is faster than comparing with all, if so many times fewer are
-# asked for by so many queries a point; as measured (docs/benchmarks.md).
-_MIN_POINTS = 512
-_MIN_POINTS_A_NEIGHBOR = 48
+# From so many points on a tree is faster than comparing with all, in torch's operations or in
+# compiled kernels, if so many times fewer are asked for by so many queries a point; as measured
+# (docs/benchmarks.md).
+_MIN_POINTS = {False: (512, 48), True: (6144, 256)}
 _MIN_QUERIES_A_POINT = 1 / 4
 _MAX_CHANNELS = 3
 # A worker is a thread of its own, for which no core may be free at once.
 _MIN_QUERIES_A_WORKER = 1024
 
 
-def tree_pays(query: Tensor, reference: Tensor, k: int) -> bool:
-    """Whether :func:`tree_knn` is the faster search, and can be used."""
+def tree_pays(query: Tensor, reference: Tensor, k: int, compiled: bool = False) -> bool:
+    """Whether :func:`tree_knn` can be used and is faster than comparing all with all.
+
+    Args:
+        query: ``(B, M, C)``.
+        reference: ``(B, N, C)``.
+        k: Number of neighbours.
+        compiled: Whether they would be compared by compiled kernels.
+    """
     num_points, channels = reference.shape[1:]
+    points, points_a_neighbor = _MIN_POINTS[compiled]
     return (query.device.type == 'cpu' and channels <= _MAX_CHANNELS
-            and num_points >= max(_MIN_POINTS, _MIN_POINTS_A_NEIGHBOR * k)
+            and num_points >= max(points, points_a_neighbor * k)
             and query.shape[1] >= _MIN_QUERIES_A_POINT * num_points
             and bool(query.isfinite().all()) and bool(reference.isfinite().all()))
 

@@ -1,14 +1,20 @@
-"""Which Triton kernels serve on a device."""
+"""Which kernels serve on a device: Triton's on GPUs, Numba's on CPUs."""
 import functools
+import importlib
 import logging
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 
 import torch
 from mmengine.logging import print_log
 
-#: Set to 0 in the environment, torch's own operations are used on GPUs as well.
-SWITCH = 'DCGLR_MM_TRITON'
+# Seconds after which is said what takes so long.
+_PATIENCE = 3
+#: Environment variables that, set to 0, leave a device to torch's own operations.
+SWITCHES = dict(triton_kernels='DCGLR_MM_TRITON', numba_kernels='DCGLR_MM_NUMBA')
 
 
 def triton_kernels(device: torch.device) -> ModuleType | None:
@@ -18,56 +24,51 @@ def triton_kernels(device: torch.device) -> ModuleType | None:
     small case, which is tried at the first use. If they cannot be made, or give something else, a
     warning says so, and torch's own operations go on, slower.
     """
-    if device.type != 'cuda' or os.environ.get(SWITCH) == '0':
-        return None
-    return _checked_kernels(device)
+    return _kernels('triton_kernels', device) if device.type == 'cuda' else None
+
+
+def numba_kernels(device: torch.device) -> ModuleType | None:
+    """The module :mod:`~dcglr_mm.models.ops.numba_kernels` where it serves, else ``None``.
+
+    It serves on CPUs, under the conditions of :func:`triton_kernels`.
+    """
+    return _kernels('numba_kernels', device) if device.type == 'cpu' else None
+
+
+def _kernels(name: str, device: torch.device) -> ModuleType | None:
+    return None if os.environ.get(SWITCHES[name]) == '0' else _checked_kernels(name, device)
 
 
 @functools.cache
-def _checked_kernels(device: torch.device) -> ModuleType | None:
+def _checked_kernels(name: str, device: torch.device) -> ModuleType | None:
+    compiler = name.partition('_')[0].capitalize()
     try:
-        from . import triton_kernels as kernels
-        wrong = disagreement(kernels, device)
-    except ImportError:  # Triton is not part of every build of torch
+        with _said_if_it_takes_long(f'{compiler} compiles kernels for this machine ({device}), '
+                                    'once: this takes some ten seconds'):
+            kernels = importlib.import_module(f'.{name}', __package__)
+            check = getattr(importlib.import_module('.kernel_checks', __package__), name)
+            wrong = check(kernels, device)
+    except ImportError:  # it is not installed: Triton is not part of every build of torch
         return None
     except Exception as error:  # a compiler or a driver may fail in any way
         wrong = f'cannot be made ({type(error).__name__}: {error})'
     if wrong is None:
         return kernels
-    print_log(f"Triton's kernels {wrong} on {device}; torch's operations are used, which are "
-              f'slower. {SWITCH}=0 leaves the attempt and this warning out.', logger='current',
-              level=logging.WARNING)
+    print_log(f"{compiler}'s kernels {wrong} on {device}; torch's operations are used, which are "
+              f'slower. {SWITCHES[name]}=0 leaves the attempt and this warning out.',
+              logger='current', level=logging.WARNING)
     return None
 
 
-@torch.no_grad()
-def disagreement(kernels: ModuleType, device: torch.device) -> str | None:
-    """What the kernels compute otherwise than torch on small clouds; ``None`` if nothing.
-
-    Coordinates are small integers, so that sums are exact and equal distances and values abound.
-    """
-    from .graph import gathered_max
-    from .sampling import pick
-
-    generator = torch.Generator().manual_seed(0)
-    # All of few points, many of them repeated; and some of so many that several warps look.
-    for num_points, num_samples in ((5, 5), (40, 40), (600, 4)):
-        columns = torch.randint(-1, 2, (2, 3, num_points), generator=generator).float().to(device)
-        start = torch.tensor([1, num_points - 1], device=device)
-        last = (torch.rand(2, num_points, generator=generator) < 0.3).to(device)
-        for flags in (None, last):
-            expected = pick(columns.transpose(0, 1).contiguous(), num_samples, start, flags,
-                            once=True)[0]
-            found = kernels.farthest_points(columns, num_samples, start, flags)
-            if not torch.equal(found, expected):
-                return 'sample other points than torch'
-    values = torch.randint(-4, 5, (300, 70), generator=generator).float().to(device)
-    index = torch.randint(300, (50, 7), generator=generator).to(device)
-    for found, expected in zip(kernels.neighbor_max(values, index, with_place=True),
-                               gathered_max(values, index)):
-        if not torch.equal(found, expected):
-            return 'find other maxima than torch'
-    return None
+@contextmanager
+def _said_if_it_takes_long(what: str) -> Iterator[None]:
+    notice = threading.Timer(_PATIENCE, print_log, (what, 'current'))
+    notice.daemon = True
+    notice.start()
+    try:
+        yield
+    finally:
+        notice.cancel()
 
 
-__all__ = ['disagreement', 'triton_kernels']
+__all__ = ['SWITCHES', 'numba_kernels', 'triton_kernels']

@@ -1,9 +1,12 @@
 """Exact k-nearest-neighbour search in batches of clouds."""
+from types import ModuleType
+
 import torch
 from torch import Tensor
 
 from .checks import check_clouds, check_count, full_precision
 from .distance_tiles import DirectTiles, ProductTiles
+from .kernel_choice import numba_kernels
 from .kd_tree import tree_knn, tree_pays
 from .top_k import group_size, smallest_columns
 
@@ -15,13 +18,16 @@ _TILE_ENTRIES_OFF_CPU = 2**26
 # Up to so many channels differences are squared one by one, which costs no more than a matrix
 # product and does not cancel.
 _MAX_DIRECT_CHANNELS = 4
+# Pairs of a query and a point for which compiled kernels are loaded: fewer are searched in less
+# time than that takes.
+_KERNEL_PAIRS = 2**18
 
 
 def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) -> Tensor:
     """Finds the ``k`` points of ``reference`` nearest to each point of ``query``.
 
-    On a CPU large clouds of coordinates are searched by a tree, with distances in float64. Else the
-    distance matrix is made and searched in tiles of bounded size, so memory is that of the result.
+    On a CPU large clouds of coordinates are searched by a tree, with distances in float64. Else all
+    distances are looked at, in tiles of bounded size, so memory is that of the result.
     Half precision inputs are widened to float32. With up to four channels a distance is right to
     its last digits; with more it comes from ``|y|^2 - 2 x.y`` around the middle of the cloud and
     has the precision of a matrix product.
@@ -51,13 +57,16 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
 
 @torch.no_grad()
 def _search(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> Tensor:
+    kernels = None
+    if query.dtype == torch.float32 and query[..., 0].numel() * reference.shape[1] >= _KERNEL_PAIRS:
+        kernels = numba_kernels(query.device)
     with torch.autocast(query.device.type, enabled=False):
-        if exclude_self or not tree_pays(query, reference, k):
-            return _search_tiles(query, reference, k, exclude_self)
+        if exclude_self or not tree_pays(query, reference, k, kernels is not None):
+            return _search_all(query, reference, k, exclude_self, kernels)
         index, unsettled = tree_knn(query, reference, k)
         for b in unsettled.any(1).nonzero()[:, 0]:
             rows = unsettled[b].nonzero()[:, 0]
-            index[b, rows] = _search_tiles(
+            index[b, rows] = _search_all(
                 query[b, rows].double()[None], reference[b].double()[None], k)[0]
         return index
 
@@ -70,15 +79,20 @@ def _(query: Tensor, reference: Tensor, k: int, exclude_self: bool) -> Tensor:
     return query.new_empty((*query.shape[:2], k), dtype=torch.int64)
 
 
-def _search_tiles(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) -> Tensor:
-    """As :func:`knn`, by comparing all with all."""
+def _search_all(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False,
+                kernels: ModuleType | None = None) -> Tensor:
+    """As :func:`knn`, by comparing all with all, in kernels if there are any."""
     batch, num_queries, channels = query.shape
     num_points = reference.shape[1]
     index = torch.empty(batch, num_queries, k, dtype=torch.int64, device=query.device)
     if index.numel() == 0:
         return index
-    group = group_size(num_points, k)
     direct = channels <= _MAX_DIRECT_CHANNELS
+    if direct and kernels is not None:
+        kernels.nearest(query.contiguous(), reference.transpose(1, 2).contiguous(), index,
+                        exclude_self)
+        return index
+    group = 1 if kernels is not None else group_size(num_points, k)
     tiles = (DirectTiles if direct else ProductTiles)(query, reference, group)
     entries = _tile_entries(direct, tiles.width, query.device.type)
     rows = min(max(entries // tiles.width, 1), num_queries)
@@ -86,15 +100,19 @@ def _search_tiles(query: Tensor, reference: Tensor, k: int, exclude_self: bool =
     for b in range(0, batch, clouds):
         part = slice(b, b + clouds)
         for m in range(0, num_queries, rows):
-            tile = tiles.distances(part, slice(m, m + rows))  # (b, m, width)
+            some = slice(m, m + rows)
+            tile, least = tiles.distances(part, some), tiles.least(part, some)  # (b, m, width)
+            if kernels is not None:
+                kernels.smallest_columns(tile, least, index[part, some],
+                                         m if exclude_self else None)
+                continue
             if exclude_self:
                 own = torch.arange(m, m + tile.shape[1], device=tile.device)
                 column = own % group * (tiles.width // group) + own // group
                 tile[:, own - m, column] = float('inf')
-            found = smallest_columns(tile.view(-1, group, tiles.width // group), k, group,
-                                     tiles.least(part, slice(m, m + rows)))
+            found = smallest_columns(tile.view(-1, group, tiles.width // group), k, group, least)
             # NaN coordinates must not lead to a row that is padding.
-            index[part, m:m + rows] = found.clamp_max_(num_points - 1).view(*tile.shape[:2], k)
+            index[part, some] = found.clamp_max_(num_points - 1).view(*tile.shape[:2], k)
     return index
 
 

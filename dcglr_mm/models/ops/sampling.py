@@ -5,7 +5,10 @@ import torch
 from torch import Tensor
 
 from .checks import check_clouds, check_count, full_precision
-from .kernel_choice import triton_kernels
+from .kernel_choice import numba_kernels, triton_kernels
+
+# Points times samples from which on kernels for CPUs are worth being loaded.
+_KERNEL_STEPS = 2**18
 
 
 def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | Tensor = 0,
@@ -26,7 +29,7 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
         int64 row numbers in the order of picking, ``(B, min(num_samples, N))``.
 
     Raises:
-        TypeError: If the points are not floating point.
+        TypeError: If the points are not floating point, or ``last`` is not of truth values.
         ValueError: If the shape of the points or of ``last``, ``num_samples`` or ``start_index``
             is out of range.
     """
@@ -35,6 +38,8 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
     if last is not None and last.shape != points.shape[:2]:
         raise ValueError(f'last must have the shape (B, N) = {tuple(points.shape[:2])} of the '
                          f'points, got {tuple(last.shape)}')
+    if last is not None and last.dtype != torch.bool:
+        raise TypeError(f'last must be of type torch.bool, got {last.dtype}')
     start = torch.as_tensor(start_index, device=points.device).long().expand(len(points))
     # An operator costs as much as a few rounds of the loop; only a trace needs one.
     sample = _sample_operator if torch.compiler.is_compiling() else _sample
@@ -46,6 +51,8 @@ def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None
     if batch and not 0 <= int(start.min()) <= int(start.max()) < num_points:
         raise ValueError(f'start_index must lie in [0, {num_points}), got {start.tolist()}')
     kernels = triton_kernels(points.device)
+    if batch * num_points * num_samples >= _KERNEL_STEPS:
+        kernels = kernels or numba_kernels(points.device)
     if (kernels is not None and points.dtype == torch.float32 and channels == 3
             and num_points <= kernels.MOST_POINTS):
         return kernels.farthest_points(points.transpose(1, 2).contiguous(), num_samples, start,
