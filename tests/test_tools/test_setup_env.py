@@ -147,7 +147,13 @@ def bare(monkeypatch, checkout) -> list[str]:
 
     monkeypatch.setattr(setup_env, 'make_venv', make_venv)
     monkeypatch.setattr(setup_env, 'runs', lambda python: setup_env.VENV.exists())
+    with_free_disk(monkeypatch, 100)  # whatever this machine has left
     return steps
+
+
+def with_free_disk(monkeypatch, gib: float) -> None:
+    monkeypatch.setattr(setup_env.shutil, 'disk_usage',
+                        lambda path: shutil._ntuple_diskusage(0, 0, gib * 2**30))
 
 
 def test_a_second_run_installs_nothing_until_a_requirement_changes(bare, checkout):
@@ -189,11 +195,22 @@ def test_a_stamp_does_not_hide_a_package_removed_by_hand(bare):
 # ---------------------------------------------------------------- what is said
 
 def test_too_little_disk_space_is_said_before_anything_is_installed(bare, monkeypatch):
-    monkeypatch.setattr(setup_env.shutil, 'disk_usage',
-                        lambda path: shutil._ntuple_diskusage(10, 10, 2**30))
+    with_free_disk(monkeypatch, 1)
     with pytest.raises(setup_env.SetupError, match='has 1.0 GiB free, core needs about 3 GiB'):
         setup_env.find_or_make('core')
+    with_free_disk(monkeypatch, 4.1)
+    with pytest.raises(setup_env.SetupError, match='has 4.1 GiB free, full needs about 5 GiB'):
+        setup_env.find_or_make('full')
     assert bare == []
+
+
+def test_disk_space_is_asked_for_what_is_not_installed_yet(bare, monkeypatch):
+    setup_env.find_or_make('core')
+    with_free_disk(monkeypatch, 3.5)
+    setup_env.find_or_make('full')
+    with_free_disk(monkeypatch, 0)
+    setup_env.find_or_make('full')
+    assert bare == ['core', 'full']
 
 
 def test_a_missing_compiler_is_said_before_anything_is_installed(bare, monkeypatch):
