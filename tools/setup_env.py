@@ -31,7 +31,7 @@ VENV = ROOT / '.venv'
 LOG = VENV / 'setup.log'
 MARKER = VENV / 'made_by_dcglr_mm.json'
 SUPPORTED = ((3, 10), (3, 11), (3, 12))
-# What each step adds (1.8 and 2.1 GB after an install without CUDA), and what pip unpacks beside it.
+# What each step adds (1.8 and 2.1 GB when installed without CUDA), and what pip unpacks beside it.
 STEP_GIB = {'core': 2, 'full': 2}
 UNPACKED_GIB = 1
 # For tests of GPU kernels by its interpreter; CUDA builds of torch bring a release of their own.
