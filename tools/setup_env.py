@@ -18,6 +18,7 @@ import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -155,8 +156,9 @@ def run_step(title: str, command: list[str], env: dict[str, str] | None = None) 
         log.write(f'\n$ {" ".join(command)}\n'.encode())
         log.flush()
         begin = log.tell()
+        # A session of its own, so that pip's compilers can be ended with it.
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=ROOT,
-                                   env={**os.environ, **(env or {})})
+                                   env={**os.environ, **(env or {})}, start_new_session=True)
         try:
             beat = 0.0
             while process.poll() is None:
@@ -169,8 +171,7 @@ def run_step(title: str, command: list[str], env: dict[str, str] | None = None) 
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(1)
         except BaseException:
-            process.terminate()
-            process.wait()
+            end_session(process)
             raise
     end = '\r' if on_terminal else ''
     if process.returncode == 0:
@@ -183,6 +184,15 @@ def run_step(title: str, command: list[str], env: dict[str, str] | None = None) 
         say(f'    | {line}')
     reason = explain(output) or f'exit code {process.returncode}'
     raise SetupError(f'{title} failed: {reason}; the whole output is in {LOG}')
+
+
+def end_session(process: subprocess.Popen) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        if hasattr(os, 'killpg'):
+            os.killpg(process.pid, signal.SIGTERM)
+        else:  # Windows
+            process.terminate()
+    process.wait()
 
 
 def pip_install(*arguments: str) -> list[str]:
@@ -323,6 +333,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description='Find or make the environment to run in.')
     parser.add_argument('mode', choices=['core', 'full'])
     mode = parser.parse_args().mode
+    for name in {'SIGTERM', 'SIGHUP'} & set(dir(signal)):  # so that what was begun is ended, too
+        signal.signal(getattr(signal, name), lambda number, _: sys.exit(128 + number))
     try:
         print(find_or_make(mode))
     except SetupError as error:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -257,6 +258,32 @@ def test_a_failing_step_shows_its_last_lines_and_the_log(checkout, capsys):
     shown = [line for line in capsys.readouterr().err.splitlines() if '|' in line]
     assert shown == [f'    | line {i}' for i in range(5, 20)]
     assert 'line 0\n' in setup_env.LOG.read_text()
+
+
+@pytest.mark.skipif(not sys.platform.startswith('linux'), reason='reads /proc')
+def test_a_terminated_setup_ends_what_it_began(tmp_path):
+    """Pip's compilers are processes of a process: none may go on building into a dead install."""
+    child = tmp_path / 'child'
+    begun = f'sleep 60 & echo $! > {child}.new; mv {child}.new {child}; wait'
+    script = (f'import sys; sys.argv[1:] = ["core"]; import setup_env as setup\n'
+              f'setup.LOG = {str(tmp_path / "log")!r}\n'
+              f'setup.find_or_make = lambda _: setup.run_step("x", ["sh", "-c", {begun!r}])\n'
+              'sys.exit(setup.main())')
+    setup = subprocess.Popen([sys.executable, '-c', script], stderr=subprocess.DEVNULL,
+                             env=dict(os.environ, PYTHONPATH=str(ROOT / 'tools')))
+    wait_until(child.exists)
+    running = Path('/proc', child.read_text().strip(), 'cmdline')
+    assert running.read_text().startswith('sleep')
+    setup.terminate()
+    assert setup.wait(30) == 143
+    wait_until(lambda: not running.exists() or not running.read_text())
+
+
+def wait_until(condition, seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_a_step_that_works_takes_one_line(checkout, capsys):
