@@ -1,7 +1,11 @@
 """Kernels compiled by Numba give what their definitions say."""
 import logging
+import os
+import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -303,6 +307,30 @@ def test_a_machine_without_a_folder_for_compiled_code(monkeypatch):
 
     monkeypatch.setattr(tasks, 'cfunc', cfunc)
     assert tasks.kernel(lambda a: None)() == 'compiled' and calls == [True, False]
+
+
+def test_compiled_code_is_kept_until_any_source_changes(tmp_path):
+    """Of a file that kernels take functions from, too: Numba itself would not notice."""
+    folder = tmp_path / 'copied'
+    shutil.copytree(Path(tasks.__file__).parent, folder,
+                    ignore=shutil.ignore_patterns('__pycache__'))
+    script = ('import torch; from copied import group_maxima; best = torch.empty(1, 1)\n'
+              'group_maxima(torch.tensor([[1.], [3.], [2.]]), 3, best, None, with_sums=False)\n'
+              'print(int(best))')
+    env = dict(os.environ, PYTHONPATH=str(tmp_path), NUMBA_CACHE_DIR=str(tmp_path / 'cache'))
+
+    def run() -> tuple[int, list[Path]]:
+        done = subprocess.run([sys.executable, '-c', script], check=True, capture_output=True,
+                              text=True, env=env)
+        return int(done.stdout), sorted((tmp_path / 'cache').rglob('*.nb*'))
+
+    first = run()
+    assert first[0] == 3 and first[1]
+    assert run() == first
+    source = folder / 'maxima.py'
+    source.write_text(source.read_text().replace('value > maximum[c]', 'value < 3'))
+    value, files = run()
+    assert value == 2 and len(files) == 2 * len(first[1])
 
 
 def test_another_openmp_means_one_thread(monkeypatch):

@@ -1,5 +1,7 @@
 """Kernels for CPUs, compiled by Numba when they are first used."""
-from .edges import activation_gradient, edge_gradients, edge_maxima, new_padded, new_terms
+from .edge_gradients import activation_gradient, edge_gradients
+from .edge_layout import new_padded, new_terms
+from .edges import edge_maxima
 from .farthest import MOST_POINTS, farthest_points
 from .nearest import nearest, smallest_columns
 from .pools import activation_moments, group_maxima, pooled_gradient

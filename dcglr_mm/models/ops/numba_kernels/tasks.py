@@ -6,6 +6,8 @@ none is left. So there is no second pool whose threads wait for the cores of the
 """
 import ctypes
 import functools
+import hashlib
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,12 +20,22 @@ from torch import Tensor
 _COUNTERS = 2  # in front of a kernel's own arguments
 
 
+@functools.cache
+def _sources() -> str:
+    """Stands for the text of all kernels and of what they use."""
+    texts = [path.read_bytes() for path in sorted(Path(__file__).parent.glob('*.py'))]
+    return hashlib.sha256(b'\0'.join(texts)).hexdigest()[:16]
+
+
 def kernel(function):
     """Makes ``function(arguments)`` a C callback, compiled when it is first called.
 
     What was compiled is kept for other processes, beside the source or in the user's cache, as long
-    as the file of the function is not changed. (A change of files it uses goes unnoticed.)
+    as no file of this folder is changed.
     """
+    # Numba looks only at the function's own file, and for a result under the function's name.
+    function.__qualname__ += f'_{_sources()}'
+
     @functools.cache
     def compiled():
         signature = types.void(types.CPointer(types.int64))
