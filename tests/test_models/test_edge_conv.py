@@ -3,7 +3,8 @@ import copy
 
 import pytest
 import torch
-from edge_reference import KINDS, assert_same_results, graph, plain_edge_conv, results
+from edge_reference import (KINDS, assert_same_results, exact_graph, exact_layer, graph,
+                            plain_edge_conv, results)
 from torch import nn
 
 from dcglr_mm.models.layers import (EdgeConv, edge_conv_function, edge_passes_numba,
@@ -50,6 +51,18 @@ def test_equals_plain_layer_in_float32(kind, training):
         make_layer(dtype=torch.float32).train(training), features, index, 5e-6)
 
 
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+@pytest.mark.parametrize('kind', ['repeated points', 'all points equal', 'grid with ties'])
+def test_of_equal_edges_the_first_has_the_gradient(kind, dtype):
+    features, index = exact_graph(kind, dtype)
+    ours = exact_layer(make_layer(dtype=dtype))
+    plain, grad_out = copy.deepcopy(ours), torch.randint(-4, 5, (3, 50, 12))
+    found = results(ours, ours, features, index, grad_out, each_point=True)
+    expected = results(plain, lambda x, i: plain_edge_conv(plain, x, i), features, index, grad_out,
+                       each_point=True)
+    assert_same_results(found, expected, 0)
+
+
 def test_small_work_and_other_types_are_left_to_torch(cpu_kernels, monkeypatch):
     features, index = graph('generic', torch.float32)
     edges = EdgeTerms(features, index, torch.empty(12, 7), torch.empty(12, 7))
@@ -63,9 +76,9 @@ def test_small_work_and_other_types_are_left_to_torch(cpu_kernels, monkeypatch):
 
 @pytest.mark.parametrize('of_batch', [True, False])
 def test_both_kinds_of_passes_agree(of_batch, threads):
-    features, index = graph('repeated points', torch.float32)
-    weights, vectors = torch.randn(2, 40, 7), torch.randn(4, 40)
-    edges = EdgeTerms(features, index, *weights, features.mean((0, 1)), vectors[3])
+    features, index = exact_graph('repeated points', torch.float32)
+    weights, vectors = torch.randint(-3, 4, (2, 40, 7)).float(), torch.randn(4, 40)
+    edges = EdgeTerms(features, index, *weights, features[0, 0], vectors[3])
     flat = torch.arange(40) % 7 == 0
     grad = torch.randn(3, 50, 40)
 

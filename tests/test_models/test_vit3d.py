@@ -71,6 +71,24 @@ def test_equals_the_plain_network(network, train):
             buffer, plain_buffers[name], rtol=1e-10, atol=1e-12, msg=name)
 
 
+def test_far_from_the_origin_patches_are_nearer_to_the_truth_than_by_the_plain_network():
+    points = clouds(dtype=torch.float32) + 100
+    patches = build_pair()[0].group(points.double())
+    found = []
+    for index, dtype in ((1, torch.float64), (1, torch.float32), (0, torch.float32)):
+        network = build_pair()[index].patch_embed.to(dtype)
+        inputs = points.to(dtype, copy=True).requires_grad_()
+        tokens = network(inputs, *patches)
+        tokens.backward(clouds(*tokens.shape, dtype=dtype, seed=2))
+        found.append({'tokens': tokens.detach(), 'points': inputs.grad,
+                      'variance': network.first_conv[1].running_var,
+                      **{name: p.grad for name, p in network.named_parameters()}})
+    exact, plain, ours = found
+    for name in ('tokens', 'points', 'variance', 'first_conv.0.weight', 'first_conv.1.weight'):
+        error, allowed = ((some[name] - exact[name]).abs().mean() for some in (ours, plain))
+        assert error < allowed / 2, name
+
+
 def test_number_of_patches_is_the_integer_part_unless_told():
     xyz = clouds(num_points=63)
     for rounding, expected in (('floor', 7), ('nearest', 8), ('ceil', 8)):

@@ -12,14 +12,19 @@ def needs_statistics(norm: nn.Module) -> bool:
 def scale_and_shift(norm: nn.Module,
                     mean: Tensor | None = None,
                     var: Tensor | None = None,
-                    count: int = 0) -> tuple[Tensor, Tensor]:
-    """Turns ``norm(y)`` into ``y * scale + shift`` and moves its running statistics.
+                    count: int = 0,
+                    origin: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """Turns ``norm(y + origin)`` into ``y * scale + shift`` and moves its running statistics.
+
+    An origin keeps apart what would take the last digits of ``y`` and is taken off again.
 
     Args:
         norm: ``BatchNorm*d`` or ``SyncBatchNorm``; the latter merges the ranks' statistics.
-        mean: Mean of the batch (C,), differentiable; needed where ``needs_statistics(norm)``.
+        mean: Mean of ``y`` in the batch (C,), differentiable; needed where
+            ``needs_statistics(norm)``.
         var: Biased variance of the batch (C,), differentiable.
         count: Number of values that ``mean`` and ``var`` summarise.
+        origin: Differentiable (C,); zero if ``None``. Ranks may have different ones.
 
     Returns:
         Scale and shift, each (C,).
@@ -29,19 +34,25 @@ def scale_and_shift(norm: nn.Module,
     """
     if needs_statistics(norm):
         if isinstance(norm, nn.SyncBatchNorm) and _world_size(norm) > 1:
-            mean, var, count = _merge_ranks(mean, var, count, norm.process_group)
+            mean, var, count = _merge_ranks(_sum(mean, origin), var, count, norm.process_group)
+            mean = mean if origin is None else mean - origin
         if count <= 1:
             raise ValueError('batch norm needs more than 1 value per channel when training, got '
                              f'{count}: use more clouds or more points')
         if norm.training and norm.running_mean is not None:
-            move_running_statistics(norm, mean.detach(), var.detach(), count)
+            move_running_statistics(norm, _sum(mean, origin).detach(), var.detach(), count)
     else:
         mean, var = norm.running_mean, norm.running_var
+        mean = mean if origin is None else mean - origin
     scale = torch.rsqrt(var + norm.eps)
     if norm.weight is not None:
         scale = scale * norm.weight
     shift = -mean * scale
     return scale, shift if norm.bias is None else shift + norm.bias
+
+
+def _sum(mean: Tensor, origin: Tensor | None) -> Tensor:
+    return mean if origin is None else mean + origin
 
 
 def scale_sign(norm: nn.Module) -> Tensor | None:

@@ -97,15 +97,17 @@ class PointNetPatchEmbed(nn.Module):
         weight = full_precision(conv.weight.squeeze(-1))
         mean = patch.mean(dim=(0, 1))
         patch = patch - mean  # far from the origin, little would be left of the differences
-        center = conv.bias + weight @ mean
+        origin = weight @ mean
         if needs_statistics(norm):
             rows = _wide(patch.flatten(0, 1))
-            covariance = rows.t() @ rows / len(rows)
+            left = rows.mean(dim=0)  # by the rounding of the mean
+            covariance = (rows - left).t() @ (rows - left) / len(rows)
             var = _quadratic_forms(_wide(weight), covariance).to(weight.dtype)
-            scale, shift = scale_and_shift(norm, center, var, len(rows))
+            scale, shift = scale_and_shift(
+                norm, conv.bias + weight @ left.to(weight.dtype), var, len(rows), origin=origin)
         else:
-            scale, shift = scale_and_shift(norm)
-        rows = F.linear(patch.flatten(0, 1), weight * scale[:, None], center * scale + shift)
+            scale, shift = scale_and_shift(norm, origin=origin)
+        rows = F.linear(patch.flatten(0, 1), weight * scale[:, None], conv.bias * scale + shift)
         return rows.relu_().view(*patch.shape[:2], -1)
 
     def _second_layer(self, hidden: Tensor, pooled: Tensor) -> tuple[Tensor, Tensor]:

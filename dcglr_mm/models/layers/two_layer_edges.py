@@ -72,9 +72,9 @@ def two_layer_edge_max(first: EdgeLayer, second: EdgeLayer, features: Tensor, in
         ``(B, S, E)``, at least float32.
     """
     batch = len(features)
-    table, starts, graph = _project_edges(first.weight, features, index, center_index)
+    table, starts, origin, graph = _project_edges(first.weight, features, index, center_index)
     statistics = edge_statistics(table, starts, graph) if needs_statistics(first.norm) else ()
-    scale, shift = scale_and_shift(first.norm, *statistics, count=graph.numel())
+    scale, shift = scale_and_shift(first.norm, *statistics, count=graph.numel(), origin=origin)
     best = linear_max(
         table * scale, second.weight, graph, starts * scale + shift, sign=scale_sign(second.norm),
         negative_slope=first.negative_slope, statistics=needs_statistics(second.norm))
@@ -84,14 +84,14 @@ def two_layer_edge_max(first: EdgeLayer, second: EdgeLayer, features: Tensor, in
 
 
 def _project_edges(weight: Tensor, features: Tensor, index: Tensor,
-                   center_index: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+                   center_index: Tensor | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Splits ``W [x_j - x_i ; x_i]`` into a term of ``x_j`` and one of ``x_i``.
 
     Features are taken around their mean, where nothing is lost when the two terms nearly cancel.
 
     Returns:
-        The first for all points (B N, D), the second for the points looked at (B S, D), and their
-        neighbours as rows of the first (B S, k).
+        The first for all points (B N, D), the second for the points looked at (B S, D), what both
+        leave out (D,), and the neighbours as rows of the first (B S, k).
     """
     num_points = features.shape[1]
     offset = torch.arange(len(features), device=features.device)[:, None, None] * num_points
@@ -104,8 +104,8 @@ def _project_edges(weight: Tensor, features: Tensor, index: Tensor,
         features = features - origin
         centers = features if center_index is None else gather_points(features, center_index)
         table = linear(features.flatten(0, 1), difference)
-        starts = linear(centers.flatten(0, 1), own - difference, own @ origin)
-    return table, starts, graph
+        starts = linear(centers.flatten(0, 1), own - difference)
+        return table, starts, own @ origin, graph
 
 
 __all__ = ['EdgeLayer', 'two_layer_edge_conv', 'two_layer_edge_max']
