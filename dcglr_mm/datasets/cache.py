@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 
 from .file_array import HEADER_SIZE, FileArray, read_npy_header
 
-FORMAT = 1  # part of every key: raise it when the files of a cache change their meaning
+FORMAT = 2  # part of every key: raise it when the files of a cache change their meaning
 RECORD = np.dtype([('source', '<u8'), ('points', '<i8')])  # one for each cloud
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 
 _LISTED = 12  # entries of a folder that an error names before it stops
+# So many times its size away from the origin, a cloud has 16 bits left in float32.
+_FAR = 128
 
 
 def check_cloud(points: np.ndarray, where: str | Callable[[], str]) -> np.ndarray:
@@ -17,7 +19,8 @@ def check_cloud(points: np.ndarray, where: str | Callable[[], str]) -> np.ndarra
             that says so if there is an error.
 
     Returns:
-        The cloud as a float32 array of its own memory, shape (N, C).
+        The cloud as a float32 array of its own memory, shape (N, C), brought to the origin as by
+        :func:`near_origin`.
 
     Raises:
         TypeError: The values are no real numbers.
@@ -34,12 +37,36 @@ def check_cloud(points: np.ndarray, where: str | Callable[[], str]) -> np.ndarra
     if len(points) == 0:
         raise ValueError(f'{_name(where)}: the cloud is empty, it has no points.')
     with np.errstate(over='ignore'):  # a float64 beyond float32 becomes inf, and is reported below
-        cloud = np.array(points, dtype=np.float32)
+        cloud = np.array(near_origin(points), dtype=np.float32)
     if not np.isfinite(cloud).all():
         bad = np.flatnonzero(~np.isfinite(cloud).all(axis=1))
         raise ValueError(f'{_name(where)}: {len(bad)} of {len(cloud)} points are NaN or infinite, '
                          f'the first is point {bad[0]} ({cloud[bad[0]].tolist()}).')
     return cloud
+
+
+def near_origin(points: np.ndarray) -> np.ndarray:
+    """Moves a cloud to the origin if float32 could not hold its shape where it is.
+
+    Coordinates of a map, say, are millions of metres: float32 knows them to half a metre. A cloud
+    that is more than 128 times its size away is taken around the middle of its bounding box; one
+    in float32 is left as it is, and so are all others.
+
+    Args:
+        points: Cloud (N, C), xyz first, of any real type.
+
+    Returns:
+        ``points`` themselves, or a float64 copy.
+    """
+    if points.dtype.kind not in 'fiu' or points.dtype.itemsize < 4 or points.dtype == np.float32:
+        return points
+    low, high = (np.asarray(f(points[:, :3], axis=0), np.float64) for f in (np.min, np.max))
+    size, distance = (high - low).max(), max(abs(low).max(), abs(high).max())
+    if not (np.isfinite(distance) and 0 < size < distance / _FAR):
+        return points
+    points = points.astype(np.float64)
+    points[:, :3] -= (low + high) / 2
+    return points
 
 
 def _name(where: str | Callable[[], str]) -> str:

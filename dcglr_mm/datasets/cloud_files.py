@@ -12,6 +12,8 @@ from .shapes.mesh import Mesh
 from .shapes.sampling import sample_surface
 
 SUFFIXES = ('.npy', '.npz', '.obj', '.off', '.ply', '.pts', '.txt', '.xyz')
+_DECIMAL_COMMA = re.compile(r'\d,\d')
+_BLANK = re.compile(r'[^\s,]\s+[^\s,]')  # between two numbers
 _ARRAY_NAMES = ('points', 'data', 'xyz', 'arr_0')
 
 
@@ -21,8 +23,9 @@ def read_cloud_file(path: Path, num_samples: int, rng: np.random.Generator) -> n
     A mesh (``.off``, ``.obj``, ``.ply`` with faces) is cut into triangles and sampled uniformly by
     area; without faces its vertices are the points. ``.xyz``, ``.pts`` and ``.txt`` hold a point a
     line, with blanks or commas between the numbers and comments after ``#``; the number of points
-    may stand before them in a line of its own. ``.npy`` holds (N, C),
-    ``.npz`` too, in an array named ``points``, ``data`` or ``xyz`` or its only one.
+    may stand before them in a line of its own. A comma right between two digits, in a line that
+    has blanks too, may be a decimal one and is refused. ``.npy`` holds (N, C), ``.npz`` too, in an
+    array named ``points``, ``data`` or ``xyz`` or its only one.
 
     Args:
         path: The file.
@@ -37,17 +40,28 @@ def read_cloud_file(path: Path, num_samples: int, rng: np.random.Generator) -> n
     """
     try:
         points = _read(path, num_samples, rng)
+    except _Unreadable:
+        raise
     except (ValueError, EOFError, KeyError, IndexError, zipfile.BadZipFile) as error:
         raise ValueError(f'{path} cannot be read as {path.suffix}, is it complete? Its size is '
                          f'{path.stat().st_size} bytes ({error}).') from error
+    if points.dtype.kind not in 'fiu':
+        raise ValueError(f'{path} holds values of type {points.dtype}, expected real numbers.')
     if points.ndim != 2 or points.shape[1] < 3 or len(points) == 0:
         raise ValueError(f'{path} holds an array of shape {points.shape}, expected (points, '
                          'columns) with at least 1 point and 3 columns (x, y, z).')
     return points
 
 
+class _Unreadable(ValueError):
+    """The file as such is the wrong one, whether it is complete or not."""
+
+
 def _read(path: Path, num_samples: int, rng: np.random.Generator) -> np.ndarray:
     suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise _Unreadable(f'{path} is no cloud or mesh that can be read; the endings of those are '
+                          f'{", ".join(SUFFIXES)}.')
     if suffix == '.npy':
         return np.load(path, allow_pickle=False)
     if suffix == '.npz':
@@ -58,6 +72,8 @@ def _read(path: Path, num_samples: int, rng: np.random.Generator) -> np.ndarray:
         faces = _triangles(polygons, len(vertices))
         if len(faces) == 0:
             return vertices
+        if not np.isfinite(vertices[:, :3]).all():
+            raise ValueError('some of its vertices are NaN or infinite')
         return sample_surface(Mesh(vertices[:, :3], faces), num_samples, rng)
     return _read_text(path)
 
@@ -100,19 +116,28 @@ def _read_off(path: Path) -> tuple[np.ndarray, list[np.ndarray]]:
     if keyword is None:
         raise ValueError('its first line is not OFF')
     counts = [w for w in (keyword[1], *head[1:]) if w] or next(lines, [])
+    if len(counts) < 2 or not all(count.isdigit() for count in counts[:2]):
+        raise ValueError(f'it begins with {" ".join([head[0], *counts])!r}, expected OFF and the '
+                         'numbers of its vertices and faces')
     vertices, faces = int(counts[0]), int(counts[1])
     rows = [[float(w) for w in words] for words in itertools.islice(lines, vertices)]
-    polygons = [np.array(words[1:1 + int(words[0])], dtype=np.int64)
-                for words in itertools.islice(lines, faces)]
+    polygons = [_off_face(words) for words in itertools.islice(lines, faces)]
     if len(rows) != vertices or len(polygons) != faces:
         raise ValueError(f'it has {len(rows)} vertices and {len(polygons)} faces, its header says '
                          f'{vertices} and {faces}')
     return _stack([row[:3] for row in rows]), polygons
 
 
+def _off_face(words: list[str]) -> np.ndarray:
+    corners = words[1:1 + int(words[0])]
+    if len(corners) != int(words[0]):
+        raise ValueError(f'a face of {words[0]} corners has {len(corners)}: {" ".join(words)!r}')
+    return np.array(corners, dtype=np.int64)
+
+
 def _read_obj(path: Path) -> tuple[np.ndarray, list[np.ndarray]]:
     vertices, polygons = [], []
-    for number, words in _numbered_words(path):
+    for number, words in _numbered_words(path, commas=False):
         try:
             if words[0] == 'v':
                 vertices.append([float(word) for word in words[1:4]])
@@ -129,11 +154,20 @@ def _stack(rows: list[list[float]]) -> np.ndarray:
     return np.array(rows, np.float64) if rows else np.zeros((0, 3))
 
 
-def _numbered_words(path: Path) -> Iterable[tuple[int, list[str]]]:
-    """Number and words of each line that is neither blank nor a comment."""
+def _numbered_words(path: Path, commas: bool = True) -> Iterable[tuple[int, list[str]]]:
+    """Number and words of each line that is neither blank nor a comment.
+
+    Commas may stand between words, too, unless they are told not to.
+    """
     with open(path, encoding='utf-8-sig') as file:
         for number, line in enumerate(file, start=1):
-            words = line.partition('#')[0].replace(',', ' ').split()
+            line = line.partition('#')[0].strip()
+            if commas:
+                if _DECIMAL_COMMA.search(line) and _BLANK.search(line):
+                    raise ValueError(f'line {number} has commas within its words, {line[:60]!r}: '
+                                     'write decimal points, and blanks or commas between numbers')
+                line = line.replace(',', ' ')
+            words = line.split()
             if words:
                 yield number, words
 
@@ -144,5 +178,6 @@ def _triangles(polygons: list[np.ndarray], vertices: int) -> np.ndarray:
             for polygon in polygons for i in range(1, len(polygon) - 1)]
     faces = np.array(fans, np.int64).reshape(-1, 3)
     if len(faces) and not 0 <= faces.min() <= faces.max() < vertices:
-        raise ValueError(f'a face names vertex {faces.max()}, there are {vertices}')
+        wrong = faces.min() if faces.min() < 0 else faces.max()
+        raise ValueError(f'a face names vertex {wrong}, there are {vertices}, counted from 0')
     return faces

@@ -1,8 +1,10 @@
 import os
+import re
 import struct
 
 import numpy as np
 import pytest
+from mmengine.logging import MMLogger
 
 from dcglr_mm.datasets import PointFolder
 from dcglr_mm.datasets.cloud_files import read_cloud_file
@@ -94,7 +96,14 @@ def test_ply_columns_begin_with_xyz(tmp_path):
     ('a.off', 'FFO\n', 'not OFF'),
     ('a.off', OFF.replace('4 5 6', '4 5 7'), 'a face names vertex 7, there are 7'),
     ('a.off', OFF.replace('0.5', '0').replace('4 0 1 2 3', '3 0 0 0'), 'without area'),
+    ('a.off', OFF.replace('4 5 6', '-2 5 6'), 'a face names vertex -2, there are 7'),
+    ('a.off', OFF.replace('3 4 5 6 255 0 0', '3 4 5'), "a face of 3 corners has 2: '3 4 5'"),
+    ('a.off', 'OFF 7\n', "begins with 'OFF 7', expected OFF and the numbers"),
+    ('a.off', OFF.replace('0.5', 'nan'), 'vertices are NaN or infinite'),
     ('a.obj', 'v 1 2 x\n', 'line 1 is malformed'),
+    ('a.obj', 'v 0,1 0,2 0,3\n', 'line 1 is malformed'),
+    ('a.xyz', '1 2 3\n0,5 -0,25 1,5\n', "line 2 has commas within .*'0,5 -0,25 1,5': write deci"),
+    ('a.off', OFF.replace('0.5', '0,5'), 'line 10 has commas within its words'),
     ('a.obj', 'vn 1 2 3\n', 'shape'),
     ('a.ply', 'play', 'no PLY header'),
     ('a.ply', PLY.replace('float y', 'flat y'), "line 'property flat y'"),
@@ -203,6 +212,67 @@ def test_linked_folders_are_read_and_a_link_that_leads_back_is_not_followed(tmp_
     assert dataset.metainfo['classes'] == ('lamp', 'mug')
     np.testing.assert_array_equal(dataset.labels, [0, 1])
     np.testing.assert_array_equal(dataset[1]['points'], [[1, 2, 3]])
+
+
+def test_links_that_lead_nowhere_are_named_and_two_that_cross_end(tmp_path):
+    write(tmp_path / 'a' / 'one.xyz', '1 2 3\n')
+    write(tmp_path / 'b' / 'two.xyz', '4 5 6\n')
+    (tmp_path / 'a' / 'x').symlink_to(tmp_path / 'b')
+    (tmp_path / 'b' / 'x').symlink_to(tmp_path / 'a')
+    dataset = PointFolder(tmp_path)
+    files = [os.path.relpath(dataset.get_data_info(i)['file'], tmp_path) for i in range(4)]
+    assert files == ['a/one.xyz', 'a/x/two.xyz', 'b/two.xyz', 'b/x/one.xyz']
+    (tmp_path / 'b' / 'gone.xyz').symlink_to(tmp_path / 'nowhere.xyz')
+    with pytest.raises(FileNotFoundError, match='gone.xyz is a link to .*nowhere.xyz, which does'):
+        PointFolder(tmp_path)
+
+
+@pytest.mark.parametrize('beside', ['car', 'val', 'Test'])
+def test_nothing_may_stand_beside_split_folders(tmp_path, beside):
+    write(tmp_path / 'train' / 'a.xyz', '1 2 3\n')
+    write(tmp_path / 'readme.txt', 'ten trains')
+    assert len(PointFolder(tmp_path)) == 1
+    write(tmp_path / beside / 'b.xyz', '1 2 3\n')
+    with pytest.raises(ValueError, match=f'has the folder train, .* beside it {beside}, which no'):
+        PointFolder(tmp_path)
+
+
+def test_splits_in_capitals_are_not_taken_for_classes(tmp_path):
+    for name in ('Train', 'Test'):
+        write(tmp_path / name / 'a.xyz', '1 2 3\n')
+    with pytest.raises(ValueError, match='has the folders Test, Train; as splits they are called'):
+        PointFolder(tmp_path)
+
+
+def test_files_of_other_endings_are_counted_in_the_log(tmp_path, capsys):
+    for name in ('a.xyz', 'b.stl', 'c.stl', 'd.pcd'):
+        write(tmp_path / name, '1 2 3\n')
+    MMLogger.get_instance('other_endings')
+    assert len(PointFolder(tmp_path)) == 1
+    assert re.search(r'3 of 4 files are left out, .* \(.pcd, .stl\)', capsys.readouterr().out)
+
+
+@pytest.mark.parametrize('dtype', [np.float64, np.int64])
+def test_shape_survives_the_coordinates_of_a_map(tmp_path, dtype):
+    shape = np.random.default_rng(0).integers(-40, 40, (50, 3)).astype(np.float64)
+    shape[:2] = [[-40, -40, -40], [40, 40, 40]]
+    place = np.array([500_000., 54_000_001., 300.])
+    np.save(tmp_path / 'far.npy', (shape + place).astype(dtype))
+    np.save(tmp_path / 'near.npy', (shape + 100).astype(dtype))
+    far, near = (item['points'] for item in PointFolder(tmp_path))
+    np.testing.assert_array_equal(far, shape)
+    np.testing.assert_array_equal(near, shape + 100)
+
+
+def test_numbers_that_are_not_real_are_refused(tmp_path):
+    np.save(tmp_path / 'a.npy', np.ones((4, 3), complex))
+    with pytest.raises(ValueError, match='a.npy holds values of type complex128, expected real'):
+        PointFolder(tmp_path)
+
+
+def test_other_formats_are_told_which_can_be_read(tmp_path):
+    with pytest.raises(ValueError, match='a.stl is no cloud or mesh that can .*.npy, .npz'):
+        read(write(tmp_path / 'a.stl', 'solid'))
 
 
 def test_number_of_points_may_stand_before_them(tmp_path):
