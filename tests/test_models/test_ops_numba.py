@@ -11,7 +11,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 from mmengine.logging import MMLogger
+from torch.utils.flop_counter import FlopCounterMode
 
+import dcglr_mm
 from dcglr_mm.models.layers import EdgeConv
 from dcglr_mm.models.layers.point_linear import PointLinear
 from dcglr_mm.models.ops import farthest_point_sample, kernel_checks, kernel_choice, knn
@@ -62,8 +64,8 @@ def test_infinite_entries_are_found_and_what_is_no_number_comes_last():
     kernels.smallest_columns(matrix, torch.zeros(1, 1), found, None)
     assert found.tolist() == [[[5, 2, 1, 4, 0, 3]]]
     found = torch.empty(1, 1, 5, dtype=torch.int64)
-    kernels.smallest_columns(matrix, torch.zeros(1, 1), found, 1)  # inf is left out, not nan
-    assert found.tolist() == [[[5, 2, 4, 0, 1]]]
+    kernels.smallest_columns(matrix, torch.zeros(1, 1), found, 1)  # the inf is left out
+    assert found.tolist() == [[[5, 2, 4, 0, 3]]]
 
 
 @pytest.mark.parametrize('channels', [1, 3, 4])
@@ -311,10 +313,14 @@ def test_a_machine_without_a_folder_for_compiled_code(monkeypatch):
 
 def test_compiled_code_is_kept_until_any_source_changes(tmp_path):
     """Of a file that kernels take functions from, too: Numba itself would not notice."""
-    folder = tmp_path / 'copied'
+    folder = tmp_path / 'copied' / 'numba_kernels'
     shutil.copytree(Path(tasks.__file__).parent, folder,
                     ignore=shutil.ignore_patterns('__pycache__'))
-    script = ('import torch; from copied import group_maxima; best = torch.empty(1, 1)\n'
+    (folder.parent / 'kernel_choice.py').write_text(
+        f'import sys; sys.path.append({str(Path(dcglr_mm.__file__).parents[1])!r})\n'
+        'from dcglr_mm.models.ops.kernel_choice import threads_can_be_called\n')
+    script = ('import torch; from copied.numba_kernels import group_maxima\n'
+              'best = torch.empty(1, 1)\n'
               'group_maxima(torch.tensor([[1.], [3.], [2.]]), 3, best, None, with_sums=False)\n'
               'print(int(best))')
     env = dict(os.environ, PYTHONPATH=str(tmp_path), NUMBA_CACHE_DIR=str(tmp_path / 'cache'))
@@ -327,10 +333,74 @@ def test_compiled_code_is_kept_until_any_source_changes(tmp_path):
     first = run()
     assert first[0] == 3 and first[1]
     assert run() == first
+    for damaged in first[1]:  # is made again, once
+        damaged.write_bytes(damaged.read_bytes()[:100])
+        mended = run()
+        assert mended[0] == 3 and len(mended[1]) == 2 * len(first[1])
+        assert run() == mended
+    first = mended
     source = folder / 'maxima.py'
     source.write_text(source.read_text().replace('value > maximum[c]', 'value < 3'))
     value, files = run()
-    assert value == 2 and len(files) == 2 * len(first[1])
+    assert value == 2 and len(files) == 3 * len(first[1]) // 2
+
+
+@pytest.mark.parametrize('cpu_kernels', ['numba'], indirect=True)
+def test_what_notes_operations_sees_torch_s_own(cpu_kernels):
+    cloud = torch.rand(8, 400, 3)
+    layer = PointLinear(3, 64).eval().requires_grad_(False)
+    with FlopCounterMode(display=False) as counter:
+        farthest_point_sample(cloud, 4)
+        layer.max_over_points(cloud)
+    assert counter.get_total_flops() == 2 * 8 * 400 * 3 * 64
+    for function in (lambda x: farthest_point_sample(x, 4), lambda x: knn(x, x, 5, True),
+                     lambda x: layer.max_over_points(x)):
+        traced = torch.jit.trace(function, torch.rand(8, 400, 3), check_trace=False)
+        torch.testing.assert_close(traced(cloud), function(cloud))
+    assert torch.equal(torch.func.vmap(lambda x: x.sum())(cloud), cloud.sum((1, 2)))
+    assert kernel_choice.numba_kernels(CPU) is kernels
+
+
+@pytest.mark.parametrize('cpu_kernels', ['numba'], indirect=True)
+def test_a_query_that_is_left_out_stays_out_of_what_is_no_number(cpu_kernels):
+    cloud = torch.rand(1, 700, 3)
+    cloud[0, 5] = float('nan')
+    own = torch.arange(700)[:, None]
+    for features in (cloud, cloud.repeat(1, 1, 3)):
+        assert not (knn(features, features, 20, exclude_self=True)[0] == own).any()
+
+
+@pytest.mark.parametrize('cpu_kernels', ['numba'], indirect=True)
+def test_lazily_negated_values_are_negated(cpu_kernels):
+    cloud = lattice(2, 600, 3)
+    assert torch.equal(knn(torch._neg_view(-cloud), cloud, 5), knn(cloud, cloud, 5))
+
+
+def _search_in_a_fork(cloud, results):
+    torch.set_num_threads(2)
+    results.put(farthest_point_sample(cloud, 20).tolist())
+
+
+@pytest.mark.skipif(not hasattr(os, 'fork'), reason='no fork')
+@pytest.mark.parametrize('cpu_kernels', ['numba'], indirect=True)
+def test_a_fork_does_without_the_threads_of_its_parent(cpu_kernels):
+    torch.set_num_threads(2)
+    cloud = torch.rand(8, 700, 3)
+    expected = farthest_point_sample(cloud, 20).tolist()  # starts threads here
+    context = torch.multiprocessing.get_context('fork')
+    results = context.Queue()
+    child = context.Process(target=_search_in_a_fork, args=(cloud, results), daemon=True)
+    child.start()
+    assert results.get(timeout=60) == expected
+    child.join(60)
+
+
+def test_numba_that_must_not_compile_is_left_alone():
+    script = ('import torch; from dcglr_mm.models.ops import kernel_choice\n'
+              'print(kernel_choice.numba_kernels(torch.device("cpu")))')
+    done = subprocess.run([sys.executable, '-c', script], check=True, capture_output=True,
+                          text=True, env=dict(os.environ, NUMBA_DISABLE_JIT='1'))
+    assert done.stdout == 'None\n' and 'Warning' not in done.stderr
 
 
 def test_another_openmp_means_one_thread(monkeypatch):

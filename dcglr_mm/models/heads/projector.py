@@ -39,14 +39,15 @@ class Projector(BaseModule):
 
     Args:
         in_channels (int): Width of the backbone's feature.
-        out_channels (int): K of the paper. Defaults to 512.
+        out_channels (int): K of the paper, at least 2: of one there is nothing to tell apart.
+            Defaults to 512.
         hidden_channels (int): Width of the hidden layers. Defaults to 2048.
         bottleneck_channels (int): Width of the normalised bottleneck. Defaults to 256.
         num_layers (int): Linear layers before the last one, at least 1. Defaults to 3.
         init_cfg (dict | list | None): MMEngine's initialisation config.
 
     Raises:
-        ValueError: If ``num_layers`` is less than 1.
+        ValueError: If ``num_layers`` or a width is less than 1, or ``out_channels`` than 2.
     """
 
     def __init__(self,
@@ -59,6 +60,11 @@ class Projector(BaseModule):
         super().__init__(init_cfg)
         if num_layers < 1:
             raise ValueError(f'Projector needs num_layers >= 1, got {num_layers}')
+        if out_channels < 2 or min(in_channels, hidden_channels, bottleneck_channels) < 1:
+            raise ValueError(
+                'Projector needs out_channels >= 2 and other widths >= 1, got out_channels='
+                f'{out_channels}, in_channels={in_channels}, hidden_channels={hidden_channels}, '
+                f'bottleneck_channels={bottleneck_channels}')
         self.out_channels = out_channels
         widths = [in_channels, *[hidden_channels] * (num_layers - 1), bottleneck_channels]
         layers: list[nn.Module] = []

@@ -3,6 +3,7 @@ import torch
 from torch import Tensor, nn
 
 from ..ops import gather_points, knn
+from ..ops.kernel_choice import is_traced
 from .batch_norm import move_running_statistics
 from .edge_conv_function import EdgeConvFunction, edge_conv_inference
 from .factorizable import is_factorizable
@@ -94,7 +95,7 @@ def _check_neighbors(index: Tensor, features: Tensor) -> None:
     if index.dim() != 3 or index.shape[:2] != features.shape[:2]:
         raise ValueError('neighbours must have the shape (B, N, k) of features (B, N, C), got '
                          f'{tuple(index.shape)} for {tuple(features.shape)}')
-    if index.device.type != 'cpu' or index.numel() == 0 or torch.compiler.is_compiling():
+    if index.device.type != 'cpu' or index.numel() == 0 or is_traced():
         return
     num_points = features.shape[1]
     lowest, highest = (int(number) for number in index.aminmax())

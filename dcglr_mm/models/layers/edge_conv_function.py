@@ -132,7 +132,7 @@ def _passes(edges: EdgeTerms) -> ModuleType:
     """The fastest module of passes that can be used."""
     features, index = edges.features, edges.index
     if (features.dtype == torch.float32 and index.numel() * len(edges.neighbor) >= _KERNEL_VALUES
-            and not torch.compiler.is_compiling() and numba_kernels(features.device) is not None):
+            and numba_kernels(features.device) is not None):
         from . import edge_passes_numba
         return edge_passes_numba
     return edge_passes_torch

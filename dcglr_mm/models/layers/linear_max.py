@@ -76,8 +76,7 @@ def linear_max(rows: Tensor,
 
 def _kernels(rows: Tensor, num_outputs: int) -> ModuleType | None:
     """Compiled kernels for so many outputs, if there are any."""
-    if (rows.dtype != torch.float32 or num_outputs < _KERNEL_OUTPUTS
-            or torch.compiler.is_compiling()):
+    if rows.dtype != torch.float32 or num_outputs < _KERNEL_OUTPUTS:
         return None
     return numba_kernels(rows.device)
 

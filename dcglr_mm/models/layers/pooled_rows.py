@@ -39,8 +39,7 @@ class PooledRows:
             negative_slope: Of the LeakyReLU.
         """
         values = features.shape[0] * features.shape[1] * channels
-        if (features.dtype == torch.float32 and values >= _KERNEL_VALUES
-                and not torch.compiler.is_compiling()):
+        if features.dtype == torch.float32 and values >= _KERNEL_VALUES:
             kernels = numba_kernels(features.device)
             if kernels is not None:
                 return CompiledPooledRows(negative_slope, kernels)

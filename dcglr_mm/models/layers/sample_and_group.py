@@ -4,6 +4,7 @@ from torch import Tensor, nn
 
 from ..ops import farthest_point_sample
 from ..ops.checks import full_precision
+from ..ops.kernel_choice import is_traced
 from .two_layer_edges import EdgeLayer, two_layer_edge_max
 
 FPS_STARTS = ('farthest', 'first')
@@ -53,7 +54,7 @@ def farthest_from_mean(xyz: Tensor) -> Tensor:
     taken, then y, then z, and not the one that happens to come first.
     """
     # An operator in a trace: what torch 2.13 compiles of it for CPUs mixes up the clouds.
-    find = _farthest_operator if torch.compiler.is_compiling() else _farthest
+    find = _farthest_operator if is_traced() else _farthest
     return find(full_precision(xyz.detach()))
 
 

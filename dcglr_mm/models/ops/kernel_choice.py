@@ -6,11 +6,15 @@ import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import torch
 from mmengine.logging import print_log
+from torch.utils._python_dispatch import _get_current_dispatch_mode
 
+# Whether OpenMP's threads can be called in this process: a fork does not take them along, and the
+# library would wait for them for ever.
+_threads = SimpleNamespace(can_be_called=True, may_run=False)
 # Seconds after which is said what takes so long.
 _PATIENCE = 3
 #: Environment variables that, set to 0, leave a device to torch's own operations.
@@ -30,13 +34,30 @@ def triton_kernels(device: torch.device) -> ModuleType | None:
 def numba_kernels(device: torch.device) -> ModuleType | None:
     """The module :mod:`~dcglr_mm.models.ops.numba_kernels` where it serves, else ``None``.
 
-    It serves on CPUs, under the conditions of :func:`triton_kernels`.
+    It serves on CPUs, under the conditions of :func:`triton_kernels`, unless Numba is told not to
+    compile (``NUMBA_DISABLE_JIT``).
     """
     return _kernels('numba_kernels', device) if device.type == 'cpu' else None
 
 
 def _kernels(name: str, device: torch.device) -> ModuleType | None:
-    return None if os.environ.get(SWITCHES[name]) == '0' else _checked_kernels(name, device)
+    if _operations_are_watched() or os.environ.get(SWITCHES[name]) == '0':
+        return None
+    return _checked_kernels(name, device)
+
+
+def is_traced() -> bool:
+    """Whether a trace is being made, by ``torch.compile`` or ``torch.jit``."""
+    return torch.compiler.is_compiling() or torch.jit.is_tracing()
+
+
+def _operations_are_watched() -> bool:
+    """Whether somebody takes note of torch's operations, who would miss a kernel's.
+
+    A trace would hold whatever was in the memory that it fills, and a counter of FLOPs nothing.
+    """
+    return (is_traced() or _get_current_dispatch_mode() is not None
+            or torch._C._functorch.peek_interpreter_stack() is not None)
 
 
 @functools.cache
@@ -60,6 +81,26 @@ def _checked_kernels(name: str, device: torch.device) -> ModuleType | None:
     return None
 
 
+def threads_can_be_called() -> bool:
+    """Whether a kernel may use OpenMP's threads: not in the fork of a process that had threads."""
+    return _threads.can_be_called
+
+
+def _look_for_threads() -> None:
+    try:
+        _threads.may_run = len(os.listdir('/proc/self/task')) > 1
+    except OSError:  # not Linux
+        _threads.may_run = True
+
+
+def _leave_threads() -> None:
+    _threads.can_be_called = _threads.can_be_called and not _threads.may_run
+
+
+if hasattr(os, 'register_at_fork'):
+    os.register_at_fork(before=_look_for_threads, after_in_child=_leave_threads)
+
+
 @contextmanager
 def _said_if_it_takes_long(what: str) -> Iterator[None]:
     notice = threading.Timer(_PATIENCE, print_log, (what, 'current'))
@@ -71,4 +112,4 @@ def _said_if_it_takes_long(what: str) -> Iterator[None]:
         notice.cancel()
 
 
-__all__ = ['SWITCHES', 'numba_kernels', 'triton_kernels']
+__all__ = ['SWITCHES', 'is_traced', 'numba_kernels', 'threads_can_be_called', 'triton_kernels']

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from .checks import check_clouds, check_count, full_precision
 from .distance_tiles import DirectTiles, ProductTiles
-from .kernel_choice import numba_kernels
+from .kernel_choice import is_traced, numba_kernels
 from .kd_tree import tree_knn, tree_pays
 from .top_k import group_size, smallest_columns
 
@@ -50,9 +50,10 @@ def knn(query: Tensor, reference: Tensor, k: int, exclude_self: bool = False) ->
     itself = reference is query  # searched with less work
     query = full_precision(query.detach())
     reference = query if itself else full_precision(reference.detach())
-    # torch.compile need not know how it is done.
-    search = _search_operator if torch.compiler.is_compiling() else _search
-    return search(query, reference, min(k, reference.shape[1] - exclude_self), exclude_self)
+    # A trace need not know how it is done.
+    search = _search_operator if is_traced() else _search
+    num_points = int(reference.shape[1]) - int(exclude_self)
+    return search(query, reference, min(k, num_points), exclude_self)
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from .checks import check_clouds, check_count, full_precision
-from .kernel_choice import numba_kernels, triton_kernels
+from .kernel_choice import is_traced, numba_kernels, triton_kernels
 
 # Points times samples from which on kernels for CPUs are worth being loaded.
 _KERNEL_STEPS = 2**18
@@ -42,8 +42,9 @@ def farthest_point_sample(points: Tensor, num_samples: int, start_index: int | T
         raise TypeError(f'last must be of type torch.bool, got {last.dtype}')
     start = torch.as_tensor(start_index, device=points.device).long().expand(len(points))
     # An operator costs as much as a few rounds of the loop; only a trace needs one.
-    sample = _sample_operator if torch.compiler.is_compiling() else _sample
-    return sample(full_precision(points.detach()), min(num_samples, points.shape[1]), start, last)
+    sample = _sample_operator if is_traced() else _sample
+    num_samples = min(num_samples, int(points.shape[1]))
+    return sample(full_precision(points.detach()), num_samples, start, last)
 
 
 def _sample(points: Tensor, num_samples: int, start: Tensor, last: Tensor | None) -> Tensor:

@@ -82,10 +82,11 @@ def _search(a):
                 row = distances
             else:
                 row = matrix[r]
-            if excluded >= 0:
-                row[excluded + r % queries] = np.nan
+            own = excluded + r % queries if excluded >= 0 else -1
+            if own >= 0:
+                row[own] = np.nan
             low = least[r] if has_least else np.float32(0)
-            _smallest_of_row(row, low, minima, chosen, keys, out[r])
+            _smallest_of_row(row, own, low, minima, chosen, keys, out[r])
         first = next_task(a) * _ROWS
 
 
@@ -101,7 +102,7 @@ def _square_differences(query, reference, out):
 
 
 @njit(error_model='numpy')
-def _smallest_of_row(row, low, minima, chosen, keys, out):
+def _smallest_of_row(row, own, low, minima, chosen, keys, out):
     k, width, groups = len(out), len(row), len(chosen)
     _group_minima(row, low, minima[:groups])
     bits = minima.view(np.int32)  # of numbers that are not negative: in the same order
@@ -126,7 +127,7 @@ def _smallest_of_row(row, low, minima, chosen, keys, out):
     _put_in_order(keys[:found], out)
     if found < k:  # the limit is infinite, and all else not a number
         for c in range(width):
-            if row[c] != row[c] and found < k:
+            if row[c] != row[c] and c != own and found < k:
                 out[found] = c
                 found += np.uint64(1)
 

@@ -12,10 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import cfunc, types
+from numba import cfunc, config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor
+
+from ..kernel_choice import threads_can_be_called
+
+if config.DISABLE_JIT:
+    raise ImportError('NUMBA_DISABLE_JIT is set')
 
 _COUNTERS = 2  # in front of a kernel's own arguments
 
@@ -38,13 +43,21 @@ def kernel(function):
 
     @functools.cache
     def compiled():
-        signature = types.void(types.CPointer(types.int64))
         try:
-            return cfunc(signature, cache=True)(function)
-        except RuntimeError:  # there is no folder to keep it in
-            return cfunc(signature)(function)
+            return _compile(function)
+        except Exception:  # what was kept is damaged: what is made now is kept under another name
+            function.__qualname__ += '_anew'
+            return _compile(function)
 
     return compiled
+
+
+def _compile(function):
+    signature = types.void(types.CPointer(types.int64))
+    try:
+        return cfunc(signature, cache=True)(function)
+    except (OSError, RuntimeError):  # there is no folder to keep it in, or no room there
+        return cfunc(signature)(function)
 
 
 @intrinsic
@@ -120,11 +133,12 @@ def run(function, *arguments: Tensor | int | None) -> None:
     Raises:
         TypeError: If a tensor is not in this machine's memory, but on a GPU or an imitation.
     """
+    arguments = [a.resolve_neg() if isinstance(a, Tensor) else a for a in arguments]
     values = [_address(a) if isinstance(a, Tensor) else int(a or 0) for a in arguments]
     packed = np.array([0] * _COUNTERS + values, np.int64)
     callback = function()
     threads = torch.get_num_threads()
-    parallel = _parallel() if threads > 1 else None
+    parallel = _parallel() if threads > 1 and threads_can_be_called() else None
     if parallel is None:
         callback.ctypes(packed.ctypes.data_as(ctypes.POINTER(ctypes.c_int64)))
     else:
