@@ -5,6 +5,7 @@
 """
 import argparse
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -51,6 +52,18 @@ def score(runner) -> dict[str, float]:
                      'and test_evaluator nor a LinearSVMHook in custom_hooks')
 
 
+def _strict(value: object) -> object:
+    """What is no number becomes null: JSON has no other word for it."""
+    if isinstance(value, dict):
+        return {key: _strict(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(entry) for entry in value]
+    if value is None or isinstance(value, str | int):
+        return value
+    number = float(value)  # of torch's and NumPy's types, too
+    return number if math.isfinite(number) else None
+
+
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)  # before the heavy imports, so that --help is instant
     from idle_threads import choose_waiting
@@ -94,7 +107,7 @@ def main(argv: list[str] | None = None) -> None:
         runner.logger.info(f'Scoring {args.checkpoint}')
         metrics = score(runner)
         if is_main_process():
-            text = json.dumps(metrics, indent=2, default=float)
+            text = json.dumps(_strict(metrics), indent=2)
             path = Path(cfg.work_dir) / 'test_metrics.json'
             write_atomically(f'{text}\n'.encode(), path)
             runner.logger.info(f'Metrics, also in {path}:\n{text}')

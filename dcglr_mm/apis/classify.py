@@ -45,8 +45,9 @@ class ShapeClassifier:
     >>> for found in classify(['a.ply', 'b.off']):
     ...     print(found.source, found.name, found.probability)
 
-    A cloud goes through the config's test pipeline, its number of points included. Classes are
-    named as in the data that the checkpoint was trained on.
+    A cloud goes through the config's test pipeline, its number of points included; columns beyond
+    those that the network takes are left out. Classes are named as in the data that the checkpoint
+    was trained on.
 
     Args:
         config: A classification config, or its path.
@@ -71,6 +72,7 @@ class ShapeClassifier:
         with DefaultScope.overwrite_default_scope(cfg.get('default_scope', 'dcglr_mm')):
             steps = [TRANSFORMS.build(step) for step in _test_pipeline(cfg)]
             model = MODELS.build(cfg.model)
+        self.num_columns = getattr(getattr(model, 'backbone', None), 'in_channels', None)
         self.pipeline = Compose([*([NormalizeUnitSphere()] if normalize else []), *steps])
         load_strictly(model, str(checkpoint))
         self.model = model.to(self.device).eval()
@@ -89,7 +91,8 @@ class ShapeClassifier:
 
         Raises:
             FileNotFoundError: There is no such file, or none in the folder.
-            ValueError: A file or an array holds no cloud, or one of too few points.
+            TypeError: Something is neither a file nor an array.
+            ValueError: A file or an array holds no cloud, or one of too few points or columns.
         """
         results: list[Prediction] = []
         sources = _list(clouds)
@@ -105,13 +108,19 @@ class ShapeClassifier:
         return results
 
     def _prepare(self, cloud: Cloud, index: int, num_samples: int) -> tuple[str, torch.Tensor]:
-        rng = np.random.default_rng([0, index])
-        if isinstance(cloud, np.ndarray):
+        rng = np.random.default_rng(0)  # the same for each: its place does not change the answer
+        if isinstance(cloud, (str, Path)):
+            name, points = str(cloud), read_cloud_file(Path(cloud), num_samples, rng)
+        elif isinstance(cloud, np.ndarray):
             name, points = f'cloud {index}', cloud
         else:
-            name, points = str(cloud), read_cloud_file(Path(cloud), num_samples, rng)
+            raise TypeError(f'cloud {index} is a {type(cloud).__name__}, expected a file or a '
+                            'NumPy array')
         try:
-            points = check_cloud(points, name)
+            points = check_cloud(points, name)[:, :self.num_columns]
+            if self.num_columns is not None and points.shape[1] < self.num_columns:
+                raise ValueError(f'the network takes {self.num_columns} columns, found '
+                                 f'{points.shape[1]}')
             packed = self.pipeline(dict(points=points, sample_idx=index, rng=rng))
         except ValueError as error:  # a transform knows the number of a sample, not its file
             raise ValueError(f'{name}: {str(error).removeprefix(f"{name}: ")}') from error
@@ -141,7 +150,8 @@ def _list(clouds: Cloud | Iterable[Cloud]) -> list[Cloud]:
     path = Path(clouds)
     if not path.is_dir():
         return [path]
-    files = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in path.iterdir()
+                   if file.suffix.lower() in SUFFIXES and not file.name.startswith('.'))
     if not files:
         raise FileNotFoundError(f'{path} has no file that ends with one of {", ".join(SUFFIXES)}')
     return files

@@ -26,6 +26,16 @@ def save(checkpoint: Mapping[str, Any], path: str | Path) -> None:
     write_atomically(buffer.getvalue(), path)
 
 
+def check_two_files(source: str | Path, target: str | Path) -> None:
+    """Refuse to write the result over the file that it is made of.
+
+    Raises:
+        ValueError: If both are one file.
+    """
+    if Path(target).exists() and Path(source).exists() and Path(source).samefile(target):
+        raise ValueError(f'{target} is the file that is read; name another one to write')
+
+
 def config_text(imported: ImportedWeights, path: str | Path, prefix: str = '') -> str:
     """A config, ready to paste, of a model that starts from imported weights.
 

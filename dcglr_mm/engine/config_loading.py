@@ -6,8 +6,8 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 from mmengine.utils import import_modules_from_strings
 
-from .overrides import (check_optimizer_type, check_overrides, check_top_level, is_data_root,
-                        spread_data_root)
+from .overrides import (check_log_level, check_optimizer_type, check_overrides, check_top_level,
+                        is_data_root, spread_data_root)
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
@@ -72,8 +72,9 @@ def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
 
     Raises:
         FileNotFoundError: If the file does not exist.
-        ValueError: If an option is malformed or names an unknown key, the file misspells one of
-            its sections, or ``data_root`` is given and no dataset reads it.
+        ValueError: If an option is malformed, names an unknown key or puts text in place of a
+            number, the file misspells one of its sections, or ``data_root`` is given and no dataset
+            reads it.
     """
     with warnings.catch_warnings():
         # MMEngine finds the packages that configs inherit from by pkg_resources; no user can help.
@@ -93,6 +94,7 @@ def load_config_with_overrides(path: str, pairs: Sequence[str] = (),
     if any(key.startswith('custom_imports') for key in options):
         import_modules_from_strings(**cfg.custom_imports)
     check_optimizer_type(cfg)
+    check_log_level(cfg)
     return cfg
 
 

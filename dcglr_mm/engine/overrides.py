@@ -1,6 +1,7 @@
 """Checks of ``--cfg-options`` and the settings that have to reach more than one place."""
 import difflib
 import inspect
+import logging
 from collections.abc import Collection, Iterable, Mapping
 
 from mmengine.config import Config
@@ -100,7 +101,7 @@ def _leaves(node: object, where: str = ''):
         yield from _leaves(value, f'{where}.{key}' if where else str(key))
 
 
-def _check_one(cfg: Mapping, dotted: str) -> None:
+def _check_one(cfg: Mapping, dotted: str, value: object) -> None:
     node, path = cfg, []
     for key in dotted.split('.'):
         where = '.'.join(path)
@@ -129,10 +130,20 @@ def _check_one(cfg: Mapping, dotted: str) -> None:
                 f'{f" in {where!r}" if where else ""}; {_suggest(key, {*node, *(allowed or ())})} '
                 '(--allow-new-keys lets any key in)')
         path.append(key)
+    _check_kind(dotted, node, value)
+
+
+def _check_kind(dotted: str, old: object, new: object) -> None:
+    """Refuse text where there is a number or a truth value: it would fail far from here."""
+    if not isinstance(new, str) or not isinstance(old, int | float):
+        return
+    kind = 'True or False' if isinstance(old, bool) else 'a number'
+    raise ValueError(f'--cfg-options {dotted}: expected {kind}, as {old!r} in the config, found '
+                     f'{new!r} (--allow-new-keys lets it pass)')
 
 
 def check_overrides(cfg: Config, options: Mapping[str, object]) -> None:
-    """Refuse ``--cfg-options`` that name a key nothing would read.
+    """Refuse ``--cfg-options`` that name a key nothing would read, or text in place of a number.
 
     A key passes if it is in the config, if it is an argument of the runner, or if it is an argument
     of the class whose config it is added to. Variables of the config file do not: they were used
@@ -143,10 +154,11 @@ def check_overrides(cfg: Config, options: Mapping[str, object]) -> None:
         options: Dotted keys and their values.
 
     Raises:
-        ValueError: For the first unknown key, with the nearest known ones.
+        ValueError: For the first unknown key, with the nearest known ones, or the first value of
+            a wrong kind.
     """
-    for dotted in options:
-        _check_one(cfg._cfg_dict, dotted)
+    for dotted, value in options.items():
+        _check_one(cfg._cfg_dict, dotted, value)
 
 
 def check_top_level(cfg: Config) -> None:
@@ -169,6 +181,18 @@ def _refuse_misspelt(keys: Iterable[str], known: Collection[str], what: str) -> 
         if close and key not in known:
             raise ValueError(f'{what.format(key)}; did you mean {close[0]!r}? '
                              '(--allow-new-keys lets it pass)')
+
+
+def check_log_level(cfg: Config) -> None:
+    """Refuse a name that is none of ``logging``'s levels.
+
+    Raises:
+        ValueError: With the names there are.
+    """
+    level = cfg.get('log_level', 'INFO')
+    if isinstance(level, str) and not isinstance(logging.getLevelName(level), int):
+        raise ValueError(
+            f'log_level is {level!r}, expected DEBUG, INFO, WARNING, ERROR or CRITICAL')
 
 
 def check_optimizer_type(cfg: Config) -> None:

@@ -4,10 +4,13 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 #: What MMEngine's ``Runner.resume`` reads from a checkpoint.
 _FOR_RESUME = ('meta', 'state_dict', 'message_hub', 'optimizer')
+_AS_BEGUN = ('resume with the settings of the first run, or start a new run from its weights with '
+             '--cfg-options load_from=...')
 
 
 def check_checkpoint(path: str | Path, to_resume: bool = False) -> None:
@@ -71,6 +74,42 @@ def check_schedules(current: Sequence | Mapping | None, saved: Sequence | Mappin
             f'end at {ends}; resume with the train_cfg and param_scheduler (and, where these count '
             'epochs, the batch size and number of processes) of the first run, or start a new run '
             'from its weights with --cfg-options load_from=...')
+
+
+def check_optimizer(current: Sequence[Mapping], saved: Sequence[Mapping]) -> None:
+    """Make sure that a run is resumed with the optimiser's settings that it was begun with.
+
+    Torch takes them from the checkpoint, whatever the config says. Those that a schedule changes
+    are compared as they were at the start.
+
+    Args:
+        current: The ``param_groups`` of the run's optimiser, before its state is loaded.
+        saved: Those of the checkpoint.
+
+    Raises:
+        ValueError: If a setting differs, or there are more or fewer groups or parameters.
+    """
+    sizes, before = ([len(group['params']) for group in groups] for groups in (current, saved))
+    if sizes != before:
+        raise ValueError(f'the checkpoint\'s optimiser has groups of {before} parameters, that of '
+                         f'the config has groups of {sizes}; {_AS_BEGUN}')
+    for number, (group, old) in enumerate(zip(current, saved)):
+        for key, value in _settings(group).items():
+            past = _settings(old).get(key, value)
+            if not np.allclose(value, past, rtol=1e-9, atol=0):
+                raise ValueError(f'the checkpoint\'s optimiser has {key}={past} in its group '
+                                 f'{number}, that of the config {key}={value}; {_AS_BEGUN}')
+
+
+def _settings(group: Mapping) -> dict[str, float | tuple]:
+    """Numbers of a group as they were before any schedule."""
+    values = {key: group.get(f'initial_{key}', value) for key, value in group.items()
+              if key != 'params' and not key.startswith('initial_')}
+    if 'initial_momentum' in group:  # a schedule of momentum moves these, and keeps no start
+        values.pop('betas', None)
+    return {key: value for key, value in values.items()
+            if isinstance(value, int | float) or isinstance(value, tuple | list) and value
+            and all(isinstance(entry, int | float) for entry in value)}
 
 
 def _flat(schedules: Sequence | Mapping | None) -> list:

@@ -21,6 +21,10 @@ class WidestAxis(nn.Module):
     """Feature: extent of each axis."""
     out_channels = 3
 
+    def __init__(self, in_channels=3):
+        super().__init__()
+        self.in_channels = in_channels
+
     def forward(self, points):
         return points[..., :3].amax(1) - points[..., :3].amin(1)
 
@@ -48,6 +52,7 @@ def test_files_arrays_and_folders_are_named(files, tmp_path):
     np.save(folder / 'b.npy', cloud(2))
     np.savetxt(folder / 'a.xyz', cloud(1))
     (folder / 'notes.md').write_text('not a cloud')
+    (folder / '._a.xyz').write_bytes(b'what macOS adds')
     classify = ShapeClassifier(*files)
     assert [(r.source, r.name) for r in classify(folder)] == [
         (str(folder / 'a.xyz'), 'y'), (str(folder / 'b.npy'), 'z')]
@@ -70,6 +75,32 @@ def test_probabilities_are_the_softmax_of_the_normalised_cloud(files):
     assert found.probability == found.probabilities['y'] == max(found.probabilities.values())
     raw, = ShapeClassifier(*files, normalize=False)(points / 1000)
     assert raw.probabilities['y'] < found.probabilities['y'] - 0.1
+
+
+def test_an_answer_does_not_depend_on_the_place_in_the_list(files, tmp_path):
+    mesh = tmp_path / 'a.off'
+    mesh.write_text('OFF\n4 2 0\n0 0 0\n2 0 0\n2 3 0\n0 3 0\n3 0 1 2\n3 0 2 3\n')
+    found = ShapeClassifier(*files)([mesh, cloud(2), mesh, mesh])
+    assert found[0] == found[2] == found[3] and found[1].name == 'z'
+
+
+def test_columns_that_the_network_does_not_take_are_left_out(files, tmp_path):
+    files_of_six = str(tmp_path / 'six.py'), files[1]
+    (tmp_path / 'six.py').write_text(CONFIG.replace("'WidestAxis'", "'WidestAxis', in_channels=6"))
+    coloured = np.concatenate((cloud(1), np.full((10, 4), 200.)), 1)
+    np.save(tmp_path / 'plain.npy', cloud(1))
+    np.save(tmp_path / 'coloured.npy', coloured)
+    both = [tmp_path / 'plain.npy', tmp_path / 'coloured.npy']
+    plain, with_colour = ShapeClassifier(*files)(both)
+    assert plain.probabilities == with_colour.probabilities
+    with pytest.raises(ValueError, match='plain.npy: the network takes 6 columns, found 3'):
+        ShapeClassifier(*files_of_six)(both)
+
+
+def test_a_shape_survives_the_coordinates_of_a_map(files):
+    near, far = ShapeClassifier(*files)([cloud(1), cloud(1, scale=1) + [5e5, 5.4e6, 300.]])
+    for name, value in near.probabilities.items():
+        assert far.probabilities[name] == pytest.approx(value, abs=1e-4)
 
 
 def test_a_checkpoint_without_names_gives_labels(files, tmp_path):

@@ -6,7 +6,8 @@ import torch
 from mmengine.optim import CosineAnnealingLR
 
 import dcglr_mm  # noqa: F401
-from dcglr_mm.engine.resume import check_checkpoint, check_schedules, find_checkpoint_to_resume
+from dcglr_mm.engine.resume import (check_checkpoint, check_optimizer, check_schedules,
+                                    find_checkpoint_to_resume)
 
 
 def save(path, epoch: int, seconds: int = 0, **extra) -> str:
@@ -132,3 +133,24 @@ def test_schedules_of_the_first_run_are_resumed():
 def test_other_schedules_than_the_first_runs_are_refused(ends):
     with pytest.raises(ValueError, match=r'has schedules that end at steps \[3, 9\], those of'):
         check_schedules(schedules(*ends), states(schedules(3, 9)))
+
+
+def groups(scheduled: int = 0, **settings) -> list[dict]:
+    """Of an AdamW whose learning rate a schedule has moved some steps."""
+    optimizer = torch.optim.AdamW([torch.zeros(1)], **settings)
+    schedule = CosineAnnealingLR(optimizer, T_max=9)
+    for _ in range(scheduled):
+        optimizer.step()
+        schedule.step()
+    return optimizer.state_dict()['param_groups']
+
+
+def test_settings_of_the_optimiser_are_compared_as_they_were_begun():
+    check_optimizer(groups(lr=0.1), groups(lr=0.1, scheduled=5))
+    for wrong, message in ((dict(lr=0.2), 'has lr=0.1 in its group 0, that of the config lr=0.2'),
+                           (dict(lr=0.1, betas=(0.8, 0.999)), r'has betas=\(0.9, 0.999\) in its'),
+                           (dict(lr=0.1, amsgrad=True), 'has amsgrad=False in its group 0')):
+        with pytest.raises(ValueError, match=message):
+            check_optimizer(groups(**wrong), groups(lr=0.1, scheduled=5))
+    with pytest.raises(ValueError, match=r'has groups of \[1\] parameters, that of the config has'):
+        check_optimizer(2 * groups(lr=0.1), groups(lr=0.1))

@@ -107,3 +107,9 @@ def test_repeated_points_give_finite_features_and_gradients(points):
 def test_points_of_wrong_shape_are_named():
     with pytest.raises(ValueError, match=r'given to DGCNN must have shape \(B, N, 3\)'):
         make_model()(torch.zeros(2, 10, 4))
+
+
+@pytest.mark.parametrize('name, value', [('k', 0), ('k', -1), ('emb_dims', 0), ('widths', (8, 0))])
+def test_counts_below_one_are_refused(name, value):
+    with pytest.raises(ValueError, match=f'{name} must be a positive integer'):
+        make_model(**{name: value})

@@ -59,3 +59,12 @@ def test_initial_weights_have_the_documented_deviation():
 def test_at_least_one_layer_is_needed():
     with pytest.raises(ValueError, match='num_layers >= 1, got 0'):
         Projector(4, num_layers=0)
+
+
+@pytest.mark.parametrize('widths', [
+    dict(out_channels=1), dict(out_channels=0), dict(hidden_channels=0),
+    dict(bottleneck_channels=0)])
+def test_widths_that_leave_nothing_to_compare_are_refused(widths):
+    (name, value), = widths.items()
+    with pytest.raises(ValueError, match=f'{name}={value}'):
+        Projector(4, **widths)

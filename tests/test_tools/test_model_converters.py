@@ -96,6 +96,17 @@ def test_a_failure_is_one_line_and_leaves_no_file(released, tmp_path, capsys):
     assert not (tmp_path / 'out.pth').exists()
 
 
+def test_a_file_is_not_written_over_itself(released, tmp_path, capsys):
+    path, _ = released
+    before = path.read_bytes()
+    (tmp_path / 'link.pth').symlink_to(path)
+    for tool, source in (('import_weights', 'auto'), ('export_weights', 'dgcnn')):
+        with pytest.raises(SystemExit):
+            load_tool(tool).main([source, str(path), str(tmp_path / 'link.pth')])
+        assert 'link.pth is the file that is read; name another' in capsys.readouterr().err
+    assert path.read_bytes() == before
+
+
 def test_commands_name_every_source(capsys):
     assert load_tool('import_weights').SOURCES == ('auto', *SOURCES)
     assert load_tool('export_weights').TARGETS == tuple(SOURCES)

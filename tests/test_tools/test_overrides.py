@@ -49,6 +49,17 @@ def test_unknown_keys_are_refused_with_the_nearest_known_ones(toy, key, hint):
     assert hint in str(caught.value)
 
 
+@pytest.mark.parametrize('option, message', [
+    ('optim_wrapper.optimizer.lr=abc', "lr: expected a number, as 0.1 in the config, found 'abc'"),
+    ('train_dataloader.batch_size=', "batch_size: expected a number, as 4 in the config, found ''"),
+    ('train_cfg.by_epoch=Ture', "by_epoch: expected True or False, as True in the config, found"),
+    ('log_level=LOUD', "log_level is 'LOUD', expected DEBUG, INFO"),
+])
+def test_values_of_another_kind_are_refused(option, message):
+    with pytest.raises(ValueError, match=message):
+        load_config_with_overrides(TOY_CONFIG, [option])
+
+
 def test_new_keys_pass_where_they_are_allowed():
     cfg = load_config_with_overrides(TOY_CONFIG, ['anything.at_all=3'], allow_new_keys=True)
     assert cfg.anything.at_all == 3

@@ -126,6 +126,36 @@ def test_a_users_mistake_ends_in_one_sentence(train, tmp_path, toy_data, options
     assert log.read_text().startswith('Traceback')
 
 
+def test_weights_that_do_not_fit_are_refused_unless_named(train, tmp_path):
+    path = tmp_path / 'other.pth'
+    torch.save({'backbone.weight': torch.ones(1, 3), 'neck.weight': torch.ones(2)}, path)
+    done = train(options=(f'load_from={path}', 'train_cfg.max_epochs=1'))
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert 'error: the checkpoint' in last and 'does not fit ToyModel' in last
+    assert '(backbone.bias)' in last and '(neck.weight)' in last and 'ignore_keys=REGEX' in last
+    done = train(options=(f'load_from={path}', 'train_cfg.max_epochs=1',
+                          'default_hooks.checkpoint.ignore_keys=bias|neck'))
+    assert done.returncode == 0, done.stderr
+    assert 'weights that keep their initial values: backbone.bias' in done.stdout + done.stderr
+    assert 'weights that are not used: neck.weight' in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize('option, sentence', [
+    ('optim_wrapper.optimizer.lr=0.3', "optimiser has lr=0.1 in its group 0, that of the config "
+     'lr=0.3; resume with the settings of the first run'),
+    ('optim_wrapper.optimizer.weight_decay=0.5', 'weight_decay=0 in its group 0'),
+    ('model.norm=BatchNorm1d', 'does not fit ToyModel: weights of the model missing in it: 4'),
+])
+def test_a_run_is_resumed_as_it_was_begun(train, tmp_path, option, sentence):
+    assert train(options=('train_cfg.max_epochs=1',)).returncode == 0
+    done = train('--resume', options=('train_cfg.max_epochs=2', option))
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith('error: ') and sentence in last
+    assert 'Traceback' not in done.stderr
+
+
 def test_a_half_written_checkpoint_is_named(train, tmp_path):
     assert train().returncode == 0
     path = tmp_path / 'run' / 'epoch_2.pth'

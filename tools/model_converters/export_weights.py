@@ -35,8 +35,9 @@ def main(argv: list[str] | None = None) -> None:
     from dcglr_mm.engine.user_errors import one_sentence_errors
 
     with one_sentence_errors(show_traceback=args.traceback):
-        from dcglr_mm.converters import export_weights, save
+        from dcglr_mm.converters import check_two_files, export_weights, save
 
+        check_two_files(args.input, args.output)
         exported = export_weights(args.input, args.target, args.network)
         save(exported.content, args.output)
         print('\n'.join([f'{args.input}: for the {exported.title}', *exported.report.lines(),

@@ -69,9 +69,10 @@ def main(argv: list[str] | None = None) -> None:
     from dcglr_mm.engine.user_errors import one_sentence_errors
 
     with one_sentence_errors(show_traceback=args.traceback):
-        from dcglr_mm.converters import config_text, import_weights, save
+        from dcglr_mm.converters import check_two_files, config_text, import_weights, save
         from dcglr_mm.datasets.checks import read_list
 
+        check_two_files(args.input, args.output)
         classes = read_list(Path(args.classes), 'one class a line') if args.classes else ()
         imported = import_weights(args.input, args.source, args.network, dict(args.set),
                                   args.with_head)

@@ -3,11 +3,13 @@ from pathlib import Path
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import CheckpointHook
+from mmengine.model import is_model_wrapper
 
 from dcglr_mm.registry import HOOKS
+from dcglr_mm.state_dicts import load_accounted
 
 from ..atomic_backend import remove_unfinished, use_atomic_writes, write_atomically
-from ..resume import check_schedules
+from ..resume import check_optimizer, check_schedules
 
 
 @HOOKS.register_module()
@@ -17,9 +19,22 @@ class SafeCheckpointHook(CheckpointHook):
     The stock hook writes checkpoints and ``last_checkpoint`` in place and, with ``max_keep_ckpts``,
     deletes the oldest file before the new one is written: killed in between, a run with
     ``max_keep_ckpts=1`` has lost all. Here every file is written aside and renamed, and the oldest
-    is deleted last. A run is only resumed with schedules of the same ends. The arguments are those
-    of the stock hook.
+    is deleted last.
+
+    MMEngine logs what does not fit of a checkpoint, and trains on with random weights in its place.
+    Here that is an error, for ``load_from`` and for a resumed run, which also has to have schedules
+    of the same ends and the same settings of the optimiser.
+
+    Args:
+        *args: Those of the stock hook.
+        ignore_keys: Regular expression; weights of ``load_from`` in whose key it is found may be
+            missing, left over or of another shape, which is logged.
+        **kwargs: Those of the stock hook.
     """
+
+    def __init__(self, *args, ignore_keys: str | None = None, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.ignore_keys = ignore_keys
 
     def before_train(self, runner) -> None:
         """Switch atomic writes on, then prepare as the stock hook does."""
@@ -30,9 +45,30 @@ class SafeCheckpointHook(CheckpointHook):
                 remove_unfinished(folder)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
-        """Refuse to resume with other schedules than the checkpoint's."""
+        """Refuse a checkpoint that does not fit the network or, resuming, the run.
+
+        Raises:
+            ValueError: With what differs.
+        """
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        state = {key.removeprefix('module.'): value
+                 for key, value in checkpoint.get('state_dict', checkpoint).items()}
+        excuses = [self.ignore_keys] if self.ignore_keys and not runner._resume else []
+        try:
+            # What MMEngine does next, but with every weight accounted for.
+            excused = load_accounted(model, state, excuses, excuses, excuses)
+        except ValueError as error:
+            raise ValueError(
+                f'the checkpoint {runner._load_from} does not fit {type(model).__name__}: {error}'
+                + ('' if runner._resume else '; what may differ is named by --cfg-options '
+                   'default_hooks.checkpoint.ignore_keys=REGEX')) from error
+        for line in excused:
+            runner.logger.warning(line)
         if runner._resume:
             check_schedules(runner.param_schedulers, checkpoint.get('param_schedulers'))
+            if hasattr(runner.optim_wrapper, 'optimizer'):  # not of several
+                check_optimizer(runner.optim_wrapper.optimizer.param_groups,
+                                checkpoint['optimizer']['param_groups'])
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         outdated = None

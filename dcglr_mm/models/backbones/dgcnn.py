@@ -8,6 +8,7 @@ from dcglr_mm.registry import MODELS
 
 from ..layers.edge_conv import EdgeConv
 from ..layers.point_linear import PointLinear
+from ..ops.checks import check_count
 from .base import PointBackbone
 from .norm_aliases import fold_norm_aliases
 
@@ -28,6 +29,9 @@ class DGCNN(PointBackbone):
         widths: Channels of the edge convolutions.
         emb_dims: Channels of a point before pooling; the feature has twice as many.
         init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: If ``k`` or a number of channels is not a positive integer.
     """
 
     def __init__(self,
@@ -37,6 +41,8 @@ class DGCNN(PointBackbone):
                  emb_dims: int = 1024,
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(in_channels, 2 * emb_dims, init_cfg)
+        for name, value in [('k', k), ('emb_dims', emb_dims), *(('widths', w) for w in widths)]:
+            check_count(name, value)
         self.point_channels = emb_dims
         self.k = k
         self.num_edge_convs = len(widths)

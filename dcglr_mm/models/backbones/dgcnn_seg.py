@@ -53,6 +53,7 @@ class DGCNNSeg(PointBackbone):
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(in_channels, emb_dims, init_cfg)
         check_count('k', k)
+        check_count('emb_dims', emb_dims)
         self.graph_channels = _checked_channels(graph_channels, in_channels)
         if not stage_widths or any(len(widths) not in (1, 2) for widths in stage_widths):
             raise ValueError('stage_widths needs the widths of one or two layers for each stage, '
