@@ -119,17 +119,23 @@ class PointFolder(PointCloudDataset):
         return [file.as_posix() for file in files]
 
     def _read_files(self, root: Path, files: list[str]) -> Iterator[np.ndarray]:
+        moved = 0
         for file in files:
             rng = np.random.default_rng(crc32(file.encode()))
             points = read_cloud_file(root / file, self.num_samples, rng)
             if points.shape[1] < self.num_columns:
                 raise ValueError(f'{root / file} has {points.shape[1]} columns, expected '
                                  f'num_columns = {self.num_columns}.')
-            moved = near_origin(points)
-            if moved is not points:
-                print_log(f'{root / file} is brought to the origin: in float32 its shape would be '
-                          f'lost where it is, around {points[0, :3].tolist()}', logger='current')
-            yield moved[:, :self.num_columns]
+            near = near_origin(points)
+            if near is not points:
+                moved += 1
+                if moved == 1:
+                    print_log(f'{root / file} is brought to the origin: in float32 its shape would '
+                              f'be lost where it is, around {points[0, :3].tolist()}',
+                              logger='current')
+            yield near[:, :self.num_columns]
+        if moved > 1:
+            print_log(f'{moved} of {len(files)} clouds are brought to the origin', logger='current')
 
 
 def _is_data(path: Path) -> bool:

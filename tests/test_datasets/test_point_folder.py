@@ -253,14 +253,19 @@ def test_files_of_other_endings_are_counted_in_the_log(tmp_path, capsys):
 
 
 @pytest.mark.parametrize('dtype', [np.float64, np.int64])
-def test_shape_survives_the_coordinates_of_a_map(tmp_path, dtype):
+def test_shape_survives_the_coordinates_of_a_map(tmp_path, dtype, capsys):
     shape = np.random.default_rng(0).integers(-40, 40, (50, 3)).astype(np.float64)
     shape[:2] = [[-40, -40, -40], [40, 40, 40]]
     place = np.array([500_000., 54_000_001., 300.])
     np.save(tmp_path / 'far.npy', (shape + place).astype(dtype))
+    np.save(tmp_path / 'far2.npy', (shape - place).astype(dtype))
     np.save(tmp_path / 'near.npy', (shape + 100).astype(dtype))
-    far, near = (item['points'] for item in PointFolder(tmp_path))
+    MMLogger.get_instance('map')
+    far, far2, near = (item['points'] for item in PointFolder(tmp_path))
+    said = capsys.readouterr().out
+    assert 'far.npy is brought to the origin' in said and '2 of 3 clouds are brought' in said
     np.testing.assert_array_equal(far, shape)
+    np.testing.assert_array_equal(far2, shape)
     np.testing.assert_array_equal(near, shape + 100)
 
 
