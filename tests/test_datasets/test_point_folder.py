@@ -260,7 +260,7 @@ def test_shape_survives_the_coordinates_of_a_map(tmp_path, dtype, capsys):
     np.save(tmp_path / 'far.npy', (shape + place).astype(dtype))
     np.save(tmp_path / 'far2.npy', (shape - place).astype(dtype))
     np.save(tmp_path / 'near.npy', (shape + 100).astype(dtype))
-    MMLogger.get_instance('map')
+    MMLogger.get_instance(f'map_{dtype.__name__}')
     far, far2, near = (item['points'] for item in PointFolder(tmp_path))
     said = capsys.readouterr().out
     assert 'far.npy is brought to the origin' in said and '2 of 3 clouds are brought' in said
