@@ -71,7 +71,7 @@ def main(argv: list[str] | None = None) -> None:
     choose_waiting()
     from dcglr_mm.engine.config_loading import load_config_with_overrides, set_work_dir
     from dcglr_mm.engine.interrupt import clean_interrupt
-    from dcglr_mm.engine.launch import leave_process_group, prepare_launcher
+    from dcglr_mm.engine.launch import end_rank, prepare_launcher
     from dcglr_mm.engine.runtime import tune_cpu
     from dcglr_mm.engine.user_errors import one_sentence_errors
 
@@ -111,7 +111,7 @@ def main(argv: list[str] | None = None) -> None:
             path = Path(cfg.work_dir) / 'test_metrics.json'
             write_atomically(f'{text}\n'.encode(), path)
             runner.logger.info(f'Metrics, also in {path}:\n{text}')
-        leave_process_group()
+    end_rank()
 
 
 if __name__ == '__main__':

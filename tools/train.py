@@ -103,6 +103,7 @@ def main(argv: list[str] | None = None) -> None:
 
     choose_waiting()
     from dcglr_mm.engine.interrupt import InterruptHook, clean_interrupt
+    from dcglr_mm.engine.launch import end_rank
     from dcglr_mm.engine.runtime import tune_cpu
     from dcglr_mm.engine.user_errors import one_sentence_errors
 
@@ -117,7 +118,6 @@ def main(argv: list[str] | None = None) -> None:
         from mmengine.runner import Runner
 
         from dcglr_mm.engine.atomic_backend import use_atomic_writes
-        from dcglr_mm.engine.launch import leave_process_group
         from dcglr_mm.evaluation.state import unwrap
         from dcglr_mm.models.adapters import check_head_channels
         from dcglr_mm.models.pretrained import forget_pretrained
@@ -133,7 +133,7 @@ def main(argv: list[str] | None = None) -> None:
                                    'that the run goes on from')
         runner.register_hook(InterruptHook())
         runner.train()
-        leave_process_group()
+    end_rank()
 
 
 if __name__ == '__main__':

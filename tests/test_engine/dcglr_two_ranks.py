@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from mmengine.dist import get_rank
 
+from dcglr_mm.engine.launch import end_rank
+
 from test_dcglr_training import BATCH, NUM_STEPS, make_runner
 sys.path.insert(0, str(Path(__file__).parents[1] / 'test_models'))
 from dcglr_reference import build_model, make_clouds
@@ -20,7 +22,7 @@ def main() -> None:
         cfg=dict(model_wrapper_cfg=dict(type='MMDistributedDataParallel', device_ids=None)))
     runner.train()
     torch.save(model.state_dict(), out / f'rank{get_rank()}.pth')
-    torch.distributed.destroy_process_group()
+    end_rank()
 
 
 if __name__ == '__main__':

@@ -5,6 +5,8 @@ from pathlib import Path
 import torch
 from mmengine.dist import get_rank
 
+from dcglr_mm.engine.launch import end_rank
+
 from test_strl_training import BATCH, NUM_STEPS, build_model, make_runner, make_views
 
 
@@ -18,7 +20,7 @@ def main() -> None:
                          cfg=dict(model_wrapper_cfg=wrapper))
     runner.train()
     torch.save(model.state_dict(), out / f'rank{get_rank()}.pth')
-    torch.distributed.destroy_process_group()
+    end_rank()
 
 
 if __name__ == '__main__':

@@ -1,7 +1,11 @@
 """One config on every kind of machine."""
+import subprocess
+import sys
+
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from torch import nn
 
 from dcglr_mm.engine import launch
@@ -16,6 +20,7 @@ def no_gpu(monkeypatch):
 
 @pytest.fixture
 def gpu(monkeypatch):
+    MMLogger.get_current_instance()  # made later, it would ask for the GPU's number
     monkeypatch.setattr(torch.cuda, 'is_available', lambda: True)
 
 
@@ -138,3 +143,19 @@ def test_sync_batch_norm_becomes_plain_on_cpu_ranks(tmp_path):
         assert wrapped.device_ids is None
     finally:
         torch.distributed.destroy_process_group()
+
+
+def test_a_rank_ends_with_what_is_registered_for_its_end(tmp_path):
+    script = f'''
+import atexit, threading, time, torch
+from dcglr_mm.engine.launch import end_rank
+end_rank()  # of a process without ranks: nothing
+torch.distributed.init_process_group('gloo', init_method='file://{tmp_path}/store', rank=0,
+                                     world_size=1)
+atexit.register(print, 'at exit')
+threading.Thread(target=lambda: (time.sleep(0.5), print('thread'))).start()
+end_rank()
+print('never')
+'''
+    done = subprocess.run([sys.executable, '-c', script], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, 'thread\nat exit\n'), done.stderr

@@ -10,6 +10,7 @@ import torch
 from mmdet3d.evaluation import SegMetric
 from mmdet3d.structures import Det3DDataSample, PointData
 
+from dcglr_mm.engine.launch import end_rank
 from dcglr_mm.mmdet3d import RoomSegMetric, room_seg_metric
 
 CLASSES = tuple(f'class{i}' for i in range(13))
@@ -143,7 +144,7 @@ def _score_on_rank(rank, folder):
     if rank == 0:
         assert_protocol(metrics, truth, predicted)
         open(f'{folder}/done', 'w').close()
-    dist.destroy_process_group()
+    end_rank()
 
 
 @pytest.mark.slow

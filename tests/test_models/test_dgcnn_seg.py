@@ -4,6 +4,7 @@ import torch
 from edge_reference import over_equal_points
 from torch import nn
 
+from dcglr_mm.engine.launch import end_rank
 from dcglr_mm.models.backbones import DGCNNSeg, dgcnn_seg
 from dcglr_mm.models.ops import knn
 from dcglr_mm.registry import MODELS
@@ -225,7 +226,7 @@ def _rank_main(rank, folder):
     part = slice(0, 1) if rank == 0 else slice(1, 3)  # batches of different size
     torch.save(gradients(model, model.forward_points, points[part], grad[part]),
                f'{folder}/{rank}.pth')
-    torch.distributed.destroy_process_group()
+    end_rank()
 
 
 def _two_ranks_batch():

@@ -7,6 +7,7 @@ from edge_reference import (KINDS, assert_same_results, exact_graph, exact_layer
                             plain_edge_conv, results)
 from torch import nn
 
+from dcglr_mm.engine.launch import end_rank
 from dcglr_mm.models.layers import (EdgeConv, edge_conv_function, edge_passes_numba,
                                     edge_passes_torch)
 from dcglr_mm.models.layers.edge_terms import EdgeTerms
@@ -298,7 +299,7 @@ def _rank_main(rank, folder):
     grad_out = torch.linspace(-1, 1, 3 * 50 * 12, dtype=torch.float64).view(3, 50, 12)
     torch.save(results(layer, layer, features[part], index[part], grad_out[part]),
                f'{folder}/{rank}.pth')
-    torch.distributed.destroy_process_group()
+    end_rank()
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ import torch
 import torch.multiprocessing as mp
 from torch import distributed, nn
 
+from dcglr_mm.engine.launch import end_rank
 from dcglr_mm.models.layers.batch_norm import needs_statistics, scale_and_shift, scale_sign
 from dcglr_mm.models.layers.edge_statistics import edge_statistics
 
@@ -70,7 +71,7 @@ def _train_on_rank(rank, folder):
     (out * (rand(12, 4, seed=1)[:5] if rank == 0 else rand(12, 4, seed=1)[5:])).sum().backward()
     torch.save((out.detach(), x.grad, norm.running_mean, norm.running_var),
                os.path.join(folder, f'{rank}.pth'))
-    distributed.destroy_process_group()
+    end_rank()
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import torch
 from edge_reference import assert_same_results, results
 from torch import nn
 
+from dcglr_mm.engine.launch import end_rank
 from dcglr_mm.models.layers.point_linear import PointLinear
 
 pytestmark = pytest.mark.usefixtures('cpu_kernels')
@@ -141,7 +142,7 @@ def _rank_main(rank, folder):
     part = slice(0, 1) if rank == 0 else slice(1, 3)  # batches of different size
     torch.save(results(layer, lambda x, _: layer.max_and_mean_over_points(x), features[part], None,
                        grad_out[part]), f'{folder}/{rank}.pth')
-    torch.distributed.destroy_process_group()
+    end_rank()
 
 
 @pytest.mark.slow
