@@ -10,9 +10,9 @@ ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / 'requirements'
 FILES = {'core': ['core'], 'full': ['core', 'mmdet3d', 'dev']}
 IMPORTS = {
-    'core': 'torch, mmengine, numpy, h5py, sklearn, matplotlib, tensorboard, fpsample',
+    'core': 'torch, mmengine, numpy, h5py, sklearn, matplotlib, tensorboard',
     # mmcv._ext is the compiled part: pip builds mmcv without it and reports success.
-    'full': 'torch, mmengine, numpy, h5py, sklearn, matplotlib, tensorboard, fpsample, '
+    'full': 'torch, mmengine, numpy, h5py, sklearn, matplotlib, tensorboard, '
             'mmcv, mmcv._ext, mmcv.ops, mmdet, mmdet3d, pytest, ruff',
 }
 

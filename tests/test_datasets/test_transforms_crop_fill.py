@@ -5,6 +5,8 @@ import pytest
 from dcglr_mm.datasets.transforms.crop import nearest_region, ratio_count
 from dcglr_mm.datasets.transforms.fill import FILLS, interpolate, repeat, subsample
 
+pytestmark = pytest.mark.usefixtures('compiled')
+
 
 def brute_force_region(xyz, seed, num):
     """Stable sort of float64 distances, with the seed first."""
@@ -38,6 +40,12 @@ def test_the_seed_is_in_its_region_even_among_copies_of_itself():
 def test_region_is_exact_far_from_the_origin():
     xyz = (np.random.default_rng(0).normal(size=(300, 3)) + 5000).astype(np.float32)
     assert np.array_equal(nearest_region(xyz, 9, 77), brute_force_region(xyz, 9, 77))
+
+
+def test_a_region_needs_a_seed_of_the_cloud():
+    for seed in (-1, 5):
+        with pytest.raises(IndexError, match=f'seed is {seed}; expected .* one of 5 points'):
+            nearest_region(np.zeros((5, 3), np.float32), seed, 2)
 
 
 def test_region_uses_coordinates_only_and_leaves_them():

@@ -2,8 +2,8 @@
 import numpy as np
 import pytest
 
-from dcglr_mm.datasets.transforms import RandomInputDropout, SamplePoints, ShufflePoints, fps
-from dcglr_mm.datasets.transforms.fps import farthest_point_sample, random_farthest_point_sample
+from dcglr_mm.datasets.transforms import RandomInputDropout, SamplePoints, ShufflePoints
+from dcglr_mm.datasets.transforms.fps import farthest_point_sample
 
 
 def cloud(n=64, channels=3, seed=0):
@@ -30,61 +30,39 @@ def brute_force_fps(xyz, num, start):
 
 @pytest.mark.parametrize('start', [0, 17, 119])
 @pytest.mark.parametrize('num', [1, 2, 60, 120])
-def test_fps_is_the_brute_force_order(start, num):
+def test_fps_is_the_brute_force_order(compiled, start, num):
     xyz = cloud(120)
     assert farthest_point_sample(xyz, num, start).tolist() == brute_force_fps(xyz, num, start)
 
 
-def test_fps_breaks_ties_by_the_lowest_index():
+def test_fps_breaks_ties_by_the_lowest_index(compiled):
     grid = np.stack(np.meshgrid(*[np.arange(3.)] * 3), -1).reshape(-1, 3)
     assert farthest_point_sample(grid, 27, 13).tolist() == brute_force_fps(grid, 27, 13)
 
 
-def test_fps_is_nested():
+def test_fps_is_nested(compiled):
     xyz = cloud(200)
     order = farthest_point_sample(xyz, 200, 3)
     assert np.array_equal(farthest_point_sample(xyz, 50, 3), order[:50])
     assert sorted(order) == list(range(200))
 
 
-def test_fps_takes_every_point_once_even_where_all_coincide():
+def test_fps_takes_every_point_once_even_where_all_coincide(compiled):
     assert sorted(farthest_point_sample(np.ones((6, 3)), 6, 2)) == list(range(6))
 
 
-@pytest.fixture(params=['fpsample', 'numpy'])
-def route(request, monkeypatch):
-    if request.param == 'numpy':
-        monkeypatch.setattr(fps, 'fpsample', None)
-    else:
-        pytest.importorskip('fpsample')
-    return request.param
+def test_fps_needs_a_point_to_start_from(compiled):
+    for start in (-1, 6):
+        with pytest.raises(IndexError, match=f'start is {start}; expected .* one of 6 points'):
+            farthest_point_sample(cloud(6), 2, start)
 
 
-@pytest.mark.parametrize('n', [5, 64, 300, 2500])
-def test_random_start_fps_is_exact_from_its_own_start(route, n):
-    xyz = cloud(n)
-    for seed in range(3):
-        order = random_farthest_point_sample(xyz, n // 2, np.random.default_rng(seed))
-        assert order.dtype == np.int64
-        assert np.array_equal(order, farthest_point_sample(xyz, n // 2, int(order[0])))
-
-
-def test_random_start_is_uniform_over_the_points(route):
-    xyz, rng = cloud(16), np.random.default_rng(0)
-    starts = [int(random_farthest_point_sample(xyz, 2, rng)[0]) for _ in range(4000)]
+def test_random_start_is_uniform_over_the_points(compiled):
+    points, rng = cloud(16), np.random.default_rng(0)
+    sample = SamplePoints(2, method='fps', fps_start=None)
+    starts = [int(sample.select(points, rng)[0]) for _ in range(4000)]
     count = np.bincount(starts, minlength=16)
     assert ((count - 250) ** 2 / 250).sum() < 37.7  # chi-squared, 15 degrees, p = 0.001
-
-
-def test_both_routes_draw_the_same_from_the_generator(monkeypatch):
-    pytest.importorskip('fpsample')
-    states = []
-    for module in (fps.fpsample, None):
-        monkeypatch.setattr(fps, 'fpsample', module)
-        rng = np.random.default_rng(0)
-        random_farthest_point_sample(cloud(64), 8, rng)
-        states.append(rng.bit_generator.state)
-    assert states[0] == states[1]
 
 
 def test_first_keeps_order():

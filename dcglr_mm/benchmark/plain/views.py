@@ -6,12 +6,9 @@ the same views for the same seed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import numpy as np
 from scipy.spatial import cKDTree
-
-FirstPick = Callable[[np.ndarray, int, np.random.Generator], int]
 
 
 def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int) -> np.ndarray:
@@ -28,19 +25,14 @@ def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int) -> np.n
     return picks
 
 
-def random_first_pick(points: np.ndarray, num: int, rng: np.random.Generator) -> int:
-    """A uniformly random point."""
-    return int(rng.integers(len(points)))
-
-
 def nearest_region(xyz: np.ndarray, seed: int, num: int) -> np.ndarray:
     """The ``num`` points nearest to one, by sorting all distances; in ascending order."""
     distance = np.sum((xyz - xyz[seed]) ** 2, -1)
     return np.sort(np.argsort(distance)[:num])
 
 
-def make_views(points: np.ndarray, rng: np.random.Generator, fill: str = 'interpolate',
-               first_pick: FirstPick = random_first_pick) -> dict[str, np.ndarray]:
+def make_views(points: np.ndarray, rng: np.random.Generator, fill: str = 'interpolate'
+               ) -> dict[str, np.ndarray]:
     """2 global crops, 8 local crops and 2 clouds of half the points, as the paper has them."""
     views = {'global': [_crop(points, 0.7, 1.0, fill, rng) for _ in range(2)],
              'local': [_crop(points, 0.2, 0.5, fill, rng) for _ in range(8)],
@@ -48,7 +40,7 @@ def make_views(points: np.ndarray, rng: np.random.Generator, fill: str = 'interp
     for _ in range(2):
         cloud = _jitter(points, rng)
         num = math.ceil(0.5 * len(cloud))
-        start = first_pick(cloud, num, rng)
+        start = int(rng.integers(len(cloud)))
         view = cloud[farthest_point_sample(cloud, num, start)]
         views['resolution'].append(_shuffle(_scale_and_shift(view, rng), rng))
     return {kind: np.stack(group) for kind, group in views.items()}

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dcglr_mm.datasets.transforms import MultiCrop
 from dcglr_mm.datasets.transforms.crop import nearest_region
-from dcglr_mm.datasets.transforms.fps import random_farthest_point_sample
+from dcglr_mm.datasets.transforms.fps import farthest_point_sample
 
 from ..case import Setup, Side, Sides
 from ..inputs import make_clouds
@@ -19,11 +19,7 @@ _NUM_CLOUDS = 8
 
 
 def pipeline(setup: Setup, num_points: int, fill: str) -> Sides:
-    """The 12 views of one sample. Both sides make the same ones, sample after sample.
-
-    A resolution view begins at a random point of the sampler's own choice; where results are
-    compared, the plain loop begins at that point too.
-    """
+    """The 12 views of one sample. Both sides make the same ones, sample after sample."""
     clouds = make_clouds(_NUM_CLOUDS, num_points, on_grid=False).numpy()
     transform = MultiCrop(fill=fill)
 
@@ -31,44 +27,29 @@ def pipeline(setup: Setup, num_points: int, fill: str) -> Sides:
         sample = dict(points=clouds[number % _NUM_CLOUDS], rng=np.random.default_rng(number))
         return transform(sample)['views']
 
-    def theirs(number: int, **kwargs) -> dict[str, np.ndarray]:
-        return plain.make_views(clouds[number % _NUM_CLOUDS], np.random.default_rng(number),
-                                fill, **kwargs)
+    def theirs(number: int) -> dict[str, np.ndarray]:
+        return plain.make_views(clouds[number % _NUM_CLOUDS], np.random.default_rng(number), fill)
 
-    def our_start(points: np.ndarray, num: int, rng: np.random.Generator) -> int:
-        return int(random_farthest_point_sample(points, num, rng)[0])
-
-    def results(make, **kwargs) -> dict[str, Tensor]:
-        made = [make(number, **kwargs) for number in range(_NUM_CLOUDS)]
-        named = {f'{kind}/views': torch.from_numpy(np.stack([views[kind] for views in made]))
-                 for kind in ('global', 'local')}
-        # Ties are broken otherwise in a k-d tree: the same points, perhaps in another order.
-        clouds_of_half = np.stack([views['resolution'] for views in made])  # (8, 2, N / 2, 3)
-        named['resolution'] = torch.from_numpy(np.sort(clouds_of_half, axis=2))
-        return named
+    def results(make) -> dict[str, Tensor]:
+        made = [make(number) for number in range(_NUM_CLOUDS)]
+        return {f'{kind}/views': torch.from_numpy(np.stack([views[kind] for views in made]))
+                for kind in ('global', 'local', 'resolution')}
 
     counters = itertools.count(), itertools.count()
     return Sides(
         Side(lambda: ours(next(counters[0])), lambda _: results(ours)),
-        Side(lambda: theirs(next(counters[1])), lambda _: results(theirs, first_pick=our_start)))
+        Side(lambda: theirs(next(counters[1])), lambda _: results(theirs)))
 
 
 def loader_fps(setup: Setup, num_points: int, num_samples: int) -> Sides:
-    """Farthest-point sampling of one cloud by numpy or a wheel, from a random point."""
+    """Farthest-point sampling of one cloud."""
     points = make_clouds(1, num_points, on_grid=setup.on_grid)[0].numpy()
 
-    def ours() -> np.ndarray:
-        return random_farthest_point_sample(points, num_samples, np.random.default_rng(0))
-
-    def theirs() -> np.ndarray:
-        start = plain.random_first_pick(points, num_samples, np.random.default_rng(0))
-        return plain.farthest_point_sample(points, num_samples, start)
-
-    def plain_results(_: np.ndarray) -> dict[str, Tensor]:
-        order = plain.farthest_point_sample(points, num_samples, int(ours()[0]))
+    def results(order: np.ndarray) -> dict[str, Tensor]:
         return _spacing(points, order)
 
-    return Sides(Side(ours, lambda order: _spacing(points, order)), Side(theirs, plain_results))
+    return Sides(Side(lambda: farthest_point_sample(points, num_samples, 7), results),
+                 Side(lambda: plain.farthest_point_sample(points, num_samples, 7), results))
 
 
 def loader_crop(setup: Setup, num_points: int, num: int) -> Sides:

@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 
+from .kernels import kernels_for
+
 
 def ratio_count(ratio: float, num_points: int) -> int:
     """Number of points that a ratio of a cloud means: ``ceil(ratio * num_points)``, at least 1.
@@ -19,15 +21,23 @@ def nearest_region(xyz: np.ndarray, seed: int, num: int) -> np.ndarray:
     """Indices of the ``num`` points nearest to one point of the cloud.
 
     Args:
-        xyz: Coordinates (N, 3).
+        xyz: Cloud (N, C), coordinates first.
         seed: Index of the point that the region surrounds; always part of it.
         num: Number of points, 1 to N.
 
     Returns:
         int64 (num,), ascending. Points at the same distance enter by lowest index.
+
+    Raises:
+        IndexError: ``seed`` is not the index of a point.
     """
+    if not 0 <= seed < len(xyz):
+        raise IndexError(f'seed is {seed}; expected an index of one of {len(xyz)} points')
     if num >= len(xyz):
         return np.arange(len(xyz))
+    kernels = kernels_for(xyz)
+    if kernels is not None:
+        return kernels.nearest_region(np.ascontiguousarray(xyz), seed, num)
     # float64 and one row an axis: exact order, and no slow passes over an inner length of 3.
     offset = xyz.T[:3].astype(np.float64, order='C')  # (3, N)
     offset -= offset[:, seed, None].copy()

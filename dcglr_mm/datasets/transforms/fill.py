@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .neighbors import neighborhoods
+from .neighbors import neighbor_means
 
 _NUM_NEIGHBORS = 4
 
@@ -43,9 +43,7 @@ def interpolate(points: np.ndarray, num: int, rng: np.random.Generator) -> np.nd
     while len(points) < num:
         chosen = rng.permutation(len(points))[:num - len(points)]
         k = min(_NUM_NEIGHBORS, len(points))
-        new = np.add.reduce(points.take(neighborhoods(points, chosen, k), axis=0), axis=0)  # (M, C)
-        new /= np.float32(k)
-        points = np.concatenate([points, new])
+        points = np.concatenate([points, neighbor_means(points, chosen, k)])
     return points
 
 

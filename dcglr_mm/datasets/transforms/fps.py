@@ -3,15 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 
-try:
-    import fpsample
-except ImportError:
-    fpsample = None
-
-
-def _tree_height(num_points: int) -> int:
-    # Buckets of fpsample's tree, 2**height in all: the fastest of 1 to 7 at 512 to 40,000 points.
-    return 3 if num_points <= 2048 else 5
+from .kernels import compiled_kernels
 
 
 def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int = 0) -> np.ndarray:
@@ -21,14 +13,23 @@ def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int = 0) -> 
     lowest index. The order is nested: its first m entries are the sample of size m.
 
     Args:
-        xyz: Coordinates (N, 3).
+        xyz: Cloud (N, C), coordinates first.
         num_samples: Number of points to choose, 1 to N.
         start: Index of the first point.
 
     Returns:
         int64 (num_samples,) in the order of choice, all different.
+
+    Raises:
+        IndexError: ``start`` is not the index of a point.
     """
-    x, y, z = np.asarray(xyz, dtype=np.float32).T[:3].copy()  # (N,) each, contiguous
+    xyz = np.ascontiguousarray(xyz, dtype=np.float32)
+    if not 0 <= start < len(xyz):
+        raise IndexError(f'start is {start}; expected an index of one of {len(xyz)} points')
+    kernels = compiled_kernels()
+    if kernels is not None:
+        return kernels.farthest_point_sample(xyz, num_samples, start)
+    x, y, z = xyz.T[:3].copy()  # (N,) each, contiguous
     nearest = np.full(len(x), np.inf, dtype=np.float32)  # (N,)
     squared, delta = np.empty_like(x), np.empty_like(x)
     order = np.empty(num_samples, dtype=np.int64)
@@ -45,29 +46,3 @@ def farthest_point_sample(xyz: np.ndarray, num_samples: int, start: int = 0) -> 
         nearest[index] = -1  # not again, even where all that is left coincides with chosen points
         index = nearest.argmax()
     return order
-
-
-def random_farthest_point_sample(xyz: np.ndarray, num_samples: int,
-                                 rng: np.random.Generator) -> np.ndarray:
-    """Farthest-point sample that begins at a uniformly random point, by the fastest exact route.
-
-    With the ``fpsample`` package that is the k-d tree of QuickFPS. It counts its start in the order
-    of its own tree, a permutation of the points, so a uniform number still starts at a uniform
-    point, but not at the point of that index. Hence one generator state gives one sample on all
-    machines with ``fpsample``, and another, equally exact one where the package is missing.
-
-    Args:
-        xyz: Coordinates (N, 3).
-        num_samples: Number of points to choose, 1 to N.
-        rng: Draws the start: one integer, whichever route is taken.
-
-    Returns:
-        int64 (num_samples,) in the order of choice; all different, unless points coincide.
-    """
-    start = int(rng.integers(len(xyz)))
-    height = _tree_height(len(xyz))
-    if fpsample is None or len(xyz) < 2 ** height:
-        return farthest_point_sample(xyz, num_samples, start)
-    xyz = np.ascontiguousarray(xyz[:, :3], dtype=np.float32)
-    order = fpsample.bucket_fps_kdline_sampling(xyz, num_samples, height, start_idx=start)
-    return order.astype(np.int64)

@@ -7,6 +7,7 @@ from dcglr_mm.registry import TRANSFORMS
 
 from .base import PointTransform
 from .checks import check_number
+from .kernels import kernels_for
 
 
 @TRANSFORMS.register_module()
@@ -26,6 +27,10 @@ class RandomJitter(PointTransform):
 
     def augment(self, points: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         noise = rng.standard_normal((len(points), 3), dtype=np.float32)  # (N, 3)
+        kernels = kernels_for(points)
+        if kernels is not None:
+            return kernels.add_clipped(np.ascontiguousarray(points), noise, self.sigma,
+                                       np.inf if self.clip is None else self.clip)
         noise *= np.float32(self.sigma)
         if self.clip is not None:
             np.clip(noise, -self.clip, self.clip, out=noise)

@@ -11,8 +11,9 @@ from .base import PointTransform
 from .checks import check_choice, check_count, check_number, check_ratio_range
 from .crop import nearest_region, ratio_count
 from .fill import FILLS
-from .fps import random_farthest_point_sample
+from .fps import farthest_point_sample
 from .jitter import RandomJitter
+from .kernels import compiled_kernels
 from .scale_shift import RandomScale, RandomShift
 from .views import build_transforms, stack_views
 
@@ -88,6 +89,7 @@ class MultiCrop(PointTransform):
         self.resolution_augmentation = (
             self.augmentation if resolution_augment is None else
             _split_augment('resolution_augment', resolution_augment))
+        compiled_kernels()
 
     def transform(self, results: dict) -> dict:
         points, rng = self.get_points(results), self.get_rng(results)
@@ -119,7 +121,8 @@ class MultiCrop(PointTransform):
         before, after = self.resolution_augmentation
         points = _apply(before, points, rng)
         num = ratio_count(self.resolution_ratio, len(points))
-        view = points.take(random_farthest_point_sample(points, num, rng), axis=0)
+        start = int(rng.integers(len(points)))
+        view = points.take(farthest_point_sample(points, num, start), axis=0)
         view = _apply(after, view, rng)
         if self.resolution_points is not None:
             view = FILLS[self.fill](view, self.resolution_points, rng)

@@ -1,13 +1,36 @@
-"""The nearest neighbours of some points of a cloud."""
+"""Means of neighbouring points of a cloud."""
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import cKDTree
 
+from .kernels import kernels_for
+
 # Up to so many pairs of points, comparing them all takes less time than a tree; as measured.
-_MAX_PAIRS = 2 ** 18
-# Pairs at a time: half a MiB, which stays in the cache; too little for OpenBLAS to start threads.
+_MAX_PAIRS = 2 ** 22
+# Pairs at a time: a quarter of a MiB, which stays in the cache.
 _TILE_PAIRS = 2 ** 16
+
+
+def neighbor_means(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarray:
+    """Means, over all channels, of some points and the ``k - 1`` others nearest to each.
+
+    They are added up from the nearest to the farthest as :func:`neighborhoods` finds them.
+
+    Args:
+        points: Cloud (N, C), xyz first.
+        centers: Indices of the centres, int64 (M,).
+        k: Number of points of a mean, 1 to N.
+
+    Returns:
+        (M, C), of the points' type.
+    """
+    kernels = kernels_for(points)
+    if kernels is not None and len(points) * len(centers) <= _MAX_PAIRS:
+        return kernels.neighbor_means(np.ascontiguousarray(points), centers, k)
+    means = np.add.reduce(points.take(neighborhoods(points, centers, k), axis=0), axis=0)
+    means /= points.dtype.type(k)
+    return means
 
 
 def neighborhoods(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarray:
@@ -19,11 +42,12 @@ def neighborhoods(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarray
         k: Number of points of a neighbourhood, 1 to N.
 
     Returns:
-        int64 (k, M), nearest first. Points at the same distance come in any order, and of those at
-        the same distance as the last any may be missing.
+        int64 (k, M), nearest first, by squared distances in the points' type. Of equally far points
+        the first comes first. Clouds of more than 2^22 pairs of points and centres are searched by
+        a tree, in float64; there any of equally far ones may come.
     """
     if len(points) * len(centers) <= _MAX_PAIRS:
-        return _by_products(points, centers, k)
+        return _by_differences(points, centers, k)
     return _by_tree(points, centers, k)
 
 
@@ -34,37 +58,26 @@ def _by_tree(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarray:
     return found.reshape(-1, k).T
 
 
-def _by_products(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarray:
-    """From ``q.p - p.p / 2``, which falls as the distance of p from q grows.
-
-    In float64 around the mean, a point can pass for as near as another only if it is farther by
-    less than 2**-24, the resolution of float32, of the largest distance from the mean.
-    """
-    terms = np.empty((4, len(points)))  # x, y, z, p.p
-    xyz = terms[:3]
-    xyz[:] = points.T[:3]
-    xyz -= np.add.reduce(xyz, axis=1, keepdims=True) / len(points)
-    np.add.reduce(xyz * xyz, axis=0, out=terms[3])
-    queries = terms.take(centers, axis=1)  # (4, M)
-    queries[3] = -0.5
-    found = np.empty((k, len(centers)), dtype=np.intp)
+def _by_differences(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarray:
+    columns = np.ascontiguousarray(points.T[:3])  # (3, N)
+    found = np.empty((k, len(centers)), dtype=np.int64)
     found[0] = centers
     step = max(1, _TILE_PAIRS // len(points))
-    tile = np.empty((min(step, len(centers)), len(points)))
     for start in range(0, len(centers), step):
-        query = queries[:, start:start + step].T  # (m, 4)
-        nearness = np.matmul(query, terms, out=tile[:len(query)])
-        _rank_largest(nearness, found[:, start:start + step])
+        queries = columns.take(centers[start:start + step], axis=1)  # (3, m)
+        squared = np.square(columns[0] - queries[0, :, None])  # (m, N)
+        for axis in (1, 2):
+            squared += np.square(columns[axis] - queries[axis, :, None])
+        _rank_smallest(squared, found[:, start:start + step])
     return found
 
 
-def _rank_largest(values: np.ndarray, found: np.ndarray) -> None:
-    """Fills ``found`` (k, M) with the columns of the largest values (M, N) of each row, in order.
+def _rank_smallest(values: np.ndarray, found: np.ndarray) -> None:
+    """Fills ``found`` (k, M) with the columns of the smallest values (M, N) of each row, in order.
 
     Its first row holds the columns that come first in any case. ``values`` are spoilt.
     """
-    flat = values.reshape(-1)
-    rows = np.arange(0, values.size, values.shape[1])
+    rows = np.arange(len(values))
     for rank in range(1, len(found)):
-        flat[rows + found[rank - 1]] = -np.inf
-        values.argmax(axis=1, out=found[rank])
+        values[rows, found[rank - 1]] = np.inf
+        values.argmin(axis=1, out=found[rank])

@@ -7,7 +7,8 @@ from dcglr_mm.registry import TRANSFORMS
 
 from .base import PointSelection
 from .checks import check_choice, check_count, check_number
-from .fps import farthest_point_sample, random_farthest_point_sample
+from .fps import farthest_point_sample
+from .kernels import compiled_kernels
 
 _METHODS = ('first', 'random', 'fps')
 
@@ -22,8 +23,7 @@ class SamplePoints(PointSelection):
             draws without replacement, ``'fps'`` is exact farthest-point sampling.
         allow_repeat: What to do with a cloud that is too small: False is an error; True keeps each
             point and repeats some, in turn for ``'first'``, at random otherwise.
-        fps_start: Index of the first point of ``'fps'``. None draws it, which lets the much faster
-            k-d tree of the ``fpsample`` package be used where it is installed.
+        fps_start: Index of the first point of ``'fps'``; None draws it.
 
     Raises:
         ValueError: When applied to a cloud of fewer points and ``allow_repeat`` is False.
@@ -36,6 +36,8 @@ class SamplePoints(PointSelection):
         self.allow_repeat = allow_repeat
         self.fps_start = (None if fps_start is None else
                           check_count('SamplePoints: fps_start', fps_start, low=0))
+        if method == 'fps':
+            compiled_kernels()
 
     def transform(self, results: dict) -> dict:
         found = len(self.get_points(results))
@@ -52,12 +54,11 @@ class SamplePoints(PointSelection):
             return np.arange(self.num_points)
         if self.method == 'random':
             return rng.permutation(len(points))[:self.num_points]
-        if self.fps_start is None:
-            return random_farthest_point_sample(points, self.num_points, rng)
-        if self.fps_start >= len(points):
+        start = self.fps_start if self.fps_start is not None else int(rng.integers(len(points)))
+        if start >= len(points):
             raise ValueError(f'SamplePoints: fps_start is {self.fps_start}, but the cloud has '
                              f'{len(points)} points')
-        return farthest_point_sample(points, self.num_points, self.fps_start)
+        return farthest_point_sample(points, self.num_points, start)
 
     def _repeated(self, found: int, rng: np.random.Generator) -> np.ndarray:
         if self.method == 'first':

@@ -9,6 +9,7 @@ from dcglr_mm.registry import TRANSFORMS
 
 from .base import PointTransform
 from .checks import check_range
+from .kernels import kernels_for
 from .normals import check_normals, scale_normals
 
 
@@ -37,9 +38,13 @@ class RandomScale(PointTransform):
             factor = np.full(3, rng.uniform(*self.scale), dtype=np.float32)
         else:
             factor = rng.uniform(*self.scale, size=3).astype(np.float32)
-        points = points.copy()
-        for axis in range(3):  # a column at a time is twice as fast as broadcasting over three
-            points[:, axis] *= factor[axis]
+        kernels = kernels_for(points)
+        if kernels is not None:
+            points = kernels.scaled(np.ascontiguousarray(points), factor)
+        else:
+            points = points.copy()
+            for axis in range(3):  # a column at a time is twice as fast as broadcasting over three
+                points[:, axis] *= factor[axis]
         if self.normals is not None:
             scale_normals(points, self.normals, factor)
         return points
@@ -65,6 +70,9 @@ class RandomShift(PointTransform):
         offset = rng.uniform(*self.shift, size=3).astype(np.float32)
         if self.relative:
             offset *= np.ptp(points[:, :3], axis=0)
+        kernels = kernels_for(points)
+        if kernels is not None:
+            return kernels.shifted(np.ascontiguousarray(points), offset)
         points = points.copy()
         for axis in range(3):
             points[:, axis] += offset[axis]

@@ -35,6 +35,37 @@ def numba_kernels(kernels: ModuleType, device: torch.device) -> str | None:
         return _wrong_on_cpu(kernels, device)
 
 
+def one_cloud(kernels: ModuleType, device: torch.device) -> str | None:
+    """Holds :mod:`~dcglr_mm.models.ops.numba_kernels.one_cloud` against torch, too."""
+    generator = torch.Generator().manual_seed(0)
+    for num_points, num, start in ((9, 5, 3), (700, 40, 690)):
+        points = torch.randint(-4, 5, (num_points, 4), generator=generator, device='cpu').float()
+        xyz, cloud = points[:, :3], points.numpy()
+        order, _ = pick(xyz.T[:, None].contiguous(), num, torch.tensor([start], device='cpu'), None,
+                        once=True)
+        if kernels.farthest_point_sample(cloud, num, start).tolist() != order[0].tolist():
+            return 'sample other points than torch'
+        distance = (xyz[:, None] - xyz).square().sum(2)
+        distance.fill_diagonal_(-1)
+        nearest = distance.sort(dim=1, stable=True).indices
+        region = nearest[start, :num].sort().values
+        if kernels.nearest_region(cloud, start, num).tolist() != region.tolist():
+            return 'crop other regions than torch'
+        means = kernels.neighbor_means(cloud, order[0].numpy(), 4)
+        if not torch.equal(torch.from_numpy(means), points[nearest[order[0], :4]].mean(1)):
+            return 'find other means than torch'
+        factor, noise = points[:1, :3].numpy().ravel(), points[:, 1:].numpy()
+        moved = points.expand(3, -1, -1).clone()
+        moved[0, :, :3] *= points[0, :3]
+        moved[1, :, :3] += points[0, :3]
+        moved[2, :, :3] += (points[:, 1:] / 2).clamp(-1.5, 1.5)
+        found = (kernels.scaled(cloud, factor), kernels.shifted(cloud, factor),
+                 kernels.add_clipped(cloud, noise.copy(), 0.5, 1.5))
+        if not all(torch.equal(torch.from_numpy(f), m) for f, m in zip(found, moved)):
+            return 'move points elsewhere than torch'
+    return None
+
+
 def _wrong_on_cpu(kernels: ModuleType, device: torch.device) -> str | None:
     generator = torch.Generator().manual_seed(0)
     if _wrong_samples(kernels, generator, device):
@@ -128,4 +159,4 @@ def _integers(generator: torch.Generator, *shape: int) -> Tensor:
     return torch.randint(-4, 5, shape, generator=generator).float()
 
 
-__all__ = ['numba_kernels', 'triton_kernels']
+__all__ = ['numba_kernels', 'one_cloud', 'triton_kernels']

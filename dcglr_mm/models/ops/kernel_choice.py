@@ -17,8 +17,12 @@ from torch.utils._python_dispatch import _get_current_dispatch_mode
 _threads = SimpleNamespace(can_be_called=True, may_run=False)
 # Seconds after which is said what takes so long.
 _PATIENCE = 3
-#: Environment variables that, set to 0, leave a device to torch's own operations.
-SWITCHES = dict(triton_kernels='DCGLR_MM_TRITON', numba_kernels='DCGLR_MM_NUMBA')
+#: Environment variables that, set to 0, leave the work to the operations of torch and numpy.
+SWITCHES = dict(triton_kernels='DCGLR_MM_TRITON', numba_kernels='DCGLR_MM_NUMBA',
+                one_cloud='DCGLR_MM_NUMBA')
+_MODULES = dict(triton_kernels=('Triton', '.triton_kernels'),
+                numba_kernels=('Numba', '.numba_kernels'),
+                one_cloud=('Numba', '.numba_kernels.one_cloud'))
 
 
 def triton_kernels(device: torch.device) -> ModuleType | None:
@@ -38,6 +42,18 @@ def numba_kernels(device: torch.device) -> ModuleType | None:
     compile (``NUMBA_DISABLE_JIT``).
     """
     return _kernels('numba_kernels', device) if device.type == 'cpu' else None
+
+
+@functools.cache
+def one_cloud_kernels() -> ModuleType | None:
+    """:mod:`dcglr_mm.models.ops.numba_kernels.one_cloud` where it serves, else ``None``.
+
+    The conditions are those of :func:`numba_kernels` when it is first asked for; who notes torch's
+    operations misses nothing here.
+    """
+    if os.environ.get(SWITCHES['one_cloud']) == '0':
+        return None
+    return _checked_kernels('one_cloud', torch.device('cpu'))
 
 
 def _kernels(name: str, device: torch.device) -> ModuleType | None:
@@ -62,11 +78,11 @@ def _operations_are_watched() -> bool:
 
 @functools.cache
 def _checked_kernels(name: str, device: torch.device) -> ModuleType | None:
-    compiler = name.partition('_')[0].capitalize()
+    compiler, module = _MODULES[name]
     try:
         with _said_if_it_takes_long(f'{compiler} compiles kernels for this machine ({device}), '
                                     'once: this takes some ten seconds'):
-            kernels = importlib.import_module(f'.{name}', __package__)
+            kernels = importlib.import_module(module, __package__)
             check = getattr(importlib.import_module('.kernel_checks', __package__), name)
             wrong = check(kernels, device)
     except ImportError:  # it is not installed: Triton is not part of every build of torch
@@ -75,7 +91,8 @@ def _checked_kernels(name: str, device: torch.device) -> ModuleType | None:
         wrong = f'cannot be made ({type(error).__name__}: {error})'
     if wrong is None:
         return kernels
-    print_log(f"{compiler}'s kernels {wrong} on {device}; torch's operations are used, which are "
+    used = 'numpy' if name == 'one_cloud' else 'torch'
+    print_log(f"{compiler}'s kernels {wrong} on {device}; {used}'s operations are used, which are "
               f'slower. {SWITCHES[name]}=0 leaves the attempt and this warning out.',
               logger='current', level=logging.WARNING)
     return None
@@ -112,4 +129,5 @@ def _said_if_it_takes_long(what: str) -> Iterator[None]:
         notice.cancel()
 
 
-__all__ = ['SWITCHES', 'is_traced', 'numba_kernels', 'threads_can_be_called', 'triton_kernels']
+__all__ = ['SWITCHES', 'is_traced', 'numba_kernels', 'one_cloud_kernels', 'threads_can_be_called',
+           'triton_kernels']

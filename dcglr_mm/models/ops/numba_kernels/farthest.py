@@ -10,12 +10,12 @@ from numba import carray, njit
 from torch import Tensor
 
 from .tasks import argument, kernel, new, next_task, pointer, run, thread_number
+from .vectors import LARGEST, magnitude, padded, place_of
 
 #: Points of a cloud that can be sampled: all that there may be.
 MOST_POINTS = 2**31 - 1
-_BLOCK = 128  # points whose largest distance is found together
+_BLOCK = 1024  # points whose largest distance is found together
 _LAST, _PICKED = -1, -2
-_MAGNITUDE = 2**31 - 1  # bits of a number but for its sign
 
 
 def farthest_points(columns: Tensor, num_samples: int, start: Tensor, last: Tensor | None
@@ -33,61 +33,79 @@ def farthest_points(columns: Tensor, num_samples: int, start: Tensor, last: Tens
     """
     batch, _, points = columns.shape
     order = start.new_empty(batch, num_samples)
-    threads = torch.get_num_threads()
-    memory = (new(threads, size, dtype=dtype) for size, dtype in (
-        (points, torch.int32), (_BLOCK, torch.float32)))
+    threads, width = torch.get_num_threads(), padded(points)
+    memory = new(threads, 3, width), new(threads, width, dtype=torch.int32)
     flags = None if last is None else last.to(torch.int8).contiguous()
-    run(_farthest_points, batch, points, num_samples, columns, start.contiguous(), flags, order,
-        *memory)
+    run(_farthest_points, batch, points, width, num_samples, columns, start.contiguous(), flags,
+        order, *memory)
     return order
 
 
 @kernel
 def _farthest_points(a):
-    batch, points, samples = argument(a, 0), argument(a, 1), argument(a, 2)
-    columns = carray(pointer(a, 3, np.float32), (batch, 3, points))
-    start = carray(pointer(a, 4, np.int64), batch)
-    has_last = argument(a, 5) != 0
-    last = carray(pointer(a, 5, np.int8), (batch, points))
-    order = carray(pointer(a, 6, np.int64), (batch, samples))
+    batch, points, width = argument(a, 0), argument(a, 1), argument(a, 2)
+    samples = argument(a, 3)
+    columns = carray(pointer(a, 4, np.float32), (batch, 3, points))
+    start = carray(pointer(a, 5, np.int64), batch)
+    has_last = argument(a, 6) != 0
+    last = carray(pointer(a, 6, np.int8), (batch, points))
+    order = carray(pointer(a, 7, np.int64), (batch, samples))
     me = thread_number(a)
-    distance = carray(pointer(a, 7, np.int32), (me + 1, points))[me]
-    squared = carray(pointer(a, 8, np.float32), (me + 1, _BLOCK))[me]
+    xyz = carray(pointer(a, 8, np.float32), (me + 1, 3, width))[me]
+    distance = carray(pointer(a, 9, np.int32), (me + 1, width))[me]
+    xyz[:, points:] = 0
     cloud = next_task(a)
     while cloud < batch:
-        distance[:] = _MAGNITUDE
+        xyz[:, :points] = columns[cloud]
+        distance[:points] = LARGEST
         if has_last:
             for i in range(points):
                 if last[cloud, i]:
                     distance[i] = _LAST
-        current = start[cloud]
-        for step in range(samples):
-            order[cloud, step] = current
-            distance[current] = _PICKED
-            x, y, z = columns[cloud, 0], columns[cloud, 1], columns[cloud, 2]
-            current = _farthest(x, y, z, x[current], y[current], z[current], distance, squared)
+        sample(xyz, points, distance, start[cloud], order[cloud])
         cloud = next_task(a)
 
 
 @njit(error_model='numpy')
-def _farthest(x, y, z, x0, y0, z0, distance, squared):
+def sample(xyz, points, distance, current, order):
+    """Samples one cloud.
+
+    Args:
+        xyz: Columns ``(3, W)``, ``W`` the padded number of points; any numbers behind the points.
+        points: Number of points.
+        distance: int32 ``(W,)``; of points that may be picked the largest number.
+        current: Picked first.
+        order: Filled with what is picked.
+    """
+    distance[points:] = _PICKED
+    x, y, z = xyz[0], xyz[1], xyz[2]
+    for step in range(len(order)):
+        order[step] = current
+        distance[current] = _PICKED
+        current = _farthest(x, y, z, x[current], y[current], z[current], distance)
+
+
+@njit(error_model='numpy')
+def _farthest(x, y, z, x0, y0, z0, distance):
     """Takes distances to one more point into account; the first of the farthest points."""
     largest, found = np.int32(_PICKED), 0
-    bits = squared.view(np.int32)
     for low in range(0, len(x), _BLOCK):
         high = min(low + _BLOCK, len(x))
-        xs, ys, zs, old = x[low:high], y[low:high], z[low:high], distance[low:high]
-        for i in range(len(xs)):
-            dx, dy, dz = xs[i] - x0, ys[i] - y0, zs[i] - z0
-            squared[i] = dx * dx + dy * dy + dz * dz
-        best = np.int32(_PICKED)
-        for i in range(len(old)):
-            # What is not a number may be negative, and is farther than any distance.
-            old[i] = min(old[i], bits[i] & np.int32(_MAGNITUDE))
-            best = max(best, old[i])
+        best = _shorten(x[low:high], y[low:high], z[low:high], x0, y0, z0, distance[low:high])
         if best > largest:
             largest, found = best, low
-    for i in range(found, len(x)):
-        if distance[i] == largest:
-            return i
-    return 0
+    return np.int64(found + place_of(largest, distance[found:min(found + _BLOCK, len(x))]))
+
+
+@njit(error_model='numpy')
+def _shorten(x, y, z, x0, y0, z0, distance):
+    """The same for a block; the largest distance."""
+    best = np.int32(_PICKED)
+    for i in range(len(distance)):
+        dx, dy, dz = x[i] - x0, y[i] - y0, z[i] - z0
+        # What is not a number is farther than any distance.
+        squared = magnitude(dx * dx + dy * dy + dz * dz)
+        squared = squared if squared < distance[i] else distance[i]
+        distance[i] = squared
+        best = best if best > squared else squared
+    return best

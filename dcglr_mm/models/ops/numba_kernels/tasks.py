@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from llvmlite import ir
-from numba import cfunc, config, types
+from numba import cfunc, config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from torch import Tensor
@@ -23,6 +23,7 @@ if config.DISABLE_JIT:
     raise ImportError('NUMBA_DISABLE_JIT is set')
 
 _COUNTERS = 2  # in front of a kernel's own arguments
+_njit = functools.partial(njit, error_model='numpy')
 
 
 @functools.cache
@@ -38,26 +39,43 @@ def kernel(function):
     What was compiled is kept for other processes, beside the source or in the user's cache, as long
     as no file of this folder is changed.
     """
+    return _compiled_once(cfunc, types.void(types.CPointer(types.int64)), function)
+
+
+def one_thread(signature: str):
+    """Makes a function of numpy's arrays one that is compiled when it is first called, and kept."""
+    def decorate(function):
+        compiled = _compiled_once(_njit, signature, function)
+
+        @functools.wraps(function)
+        def call(*arguments):
+            return compiled()(*arguments)
+
+        return call
+
+    return decorate
+
+
+def _compiled_once(compiler, signature, function):
     # Numba looks only at the function's own file, and for a result under the function's name.
     function.__qualname__ += f'_{_sources()}'
 
     @functools.cache
     def compiled():
         try:
-            return _compile(function)
+            return _compile(compiler, signature, function)
         except Exception:  # what was kept is damaged: what is made now is kept under another name
             function.__qualname__ += '_anew'
-            return _compile(function)
+            return _compile(compiler, signature, function)
 
     return compiled
 
 
-def _compile(function):
-    signature = types.void(types.CPointer(types.int64))
+def _compile(compiler, signature, function):
     try:
-        return cfunc(signature, cache=True)(function)
+        return compiler(signature, cache=True)(function)
     except (OSError, RuntimeError):  # there is no folder to keep it in, or no room there
-        return cfunc(signature)(function)
+        return compiler(signature)(function)
 
 
 @intrinsic
