@@ -43,7 +43,7 @@ class PointLinear(nn.Sequential):
         Batch norm and activation only see the maximum, and the gradient only runs through the
         points that have it and through the batch statistics: no tensor ``(B, N, D)`` is kept.
         """
-        if not is_factorizable(self):
+        if not is_factorizable(self) or torch.jit.is_tracing():  # as in EdgeConv
             return max_over_points(self(features))
         conv, norm, activation = self
         batch, num_points, _ = features.shape
@@ -58,7 +58,7 @@ class PointLinear(nn.Sequential):
 
     def max_and_mean_over_points(self, features: Tensor) -> Tensor:
         """Maximum and mean over points of :meth:`forward`, ``(B, N, C)`` to ``(B, 2 D)``."""
-        if not is_factorizable(self):
+        if not is_factorizable(self) or torch.jit.is_tracing():  # as in EdgeConv
             features = self(features)
             return torch.cat((max_over_points(features), features.mean(1)), -1)
         conv, norm, activation = self
