@@ -59,8 +59,8 @@ class EdgeConv(nn.Sequential):
             index = knn(features, features, self.k)
         else:
             _check_neighbors(index, features)
-        # A trace of torch.jit, as counters of FLOPs make one, cannot hold a function with a gradient
-        # of its own.
+        # A trace of torch.jit, as counters of FLOPs make one, cannot hold a function with a
+        # gradient of its own.
         if not is_factorizable(self) or torch.jit.is_tracing():
             return self._forward_edges(features, index)
         with torch.autocast(features.device.type, enabled=False):

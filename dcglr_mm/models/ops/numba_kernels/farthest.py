@@ -9,13 +9,17 @@ import torch
 from numba import carray, njit
 from torch import Tensor
 
+from .farthest_blocks import sample_blocks, shorten
 from .tasks import argument, kernel, new, next_task, pointer, run, thread_number
-from .vectors import LARGEST, magnitude, padded, place_of
+from .vectors import LARGEST, padded, place_of
 
 #: Points of a cloud that can be sampled: all that there may be.
 MOST_POINTS = 2**31 - 1
 _BLOCK = 1024  # points whose largest distance is found together
 _LAST, _PICKED = -1, -2
+# As measured: to have points in blocks saves a pick what this one and all further points take, and
+# costs as much as so many picks.
+_MOST_WITHOUT_BLOCKS, _ORDERING = 3000, 200
 
 
 def farthest_points(columns: Tensor, num_samples: int, start: Tensor, last: Tensor | None
@@ -78,6 +82,9 @@ def sample(xyz, points, distance, current, order):
         order: Filled with what is picked.
     """
     distance[points:] = _PICKED
+    if len(order) * (points - _MOST_WITHOUT_BLOCKS) > _ORDERING * points:
+        sample_blocks(xyz, points, distance, current, order, _PICKED)
+        return
     x, y, z = xyz[0], xyz[1], xyz[2]
     for step in range(len(order)):
         order[step] = current
@@ -91,21 +98,8 @@ def _farthest(x, y, z, x0, y0, z0, distance):
     largest, found = np.int32(_PICKED), 0
     for low in range(0, len(x), _BLOCK):
         high = min(low + _BLOCK, len(x))
-        best = _shorten(x[low:high], y[low:high], z[low:high], x0, y0, z0, distance[low:high])
+        best = shorten(x[low:high], y[low:high], z[low:high], x0, y0, z0, distance[low:high],
+                       _PICKED)
         if best > largest:
             largest, found = best, low
     return np.int64(found + place_of(largest, distance[found:min(found + _BLOCK, len(x))]))
-
-
-@njit(error_model='numpy')
-def _shorten(x, y, z, x0, y0, z0, distance):
-    """The same for a block; the largest distance."""
-    best = np.int32(_PICKED)
-    for i in range(len(distance)):
-        dx, dy, dz = x[i] - x0, y[i] - y0, z[i] - z0
-        # What is not a number is farther than any distance.
-        squared = magnitude(dx * dx + dy * dy + dz * dz)
-        squared = squared if squared < distance[i] else distance[i]
-        distance[i] = squared
-        best = best if best > squared else squared
-    return best

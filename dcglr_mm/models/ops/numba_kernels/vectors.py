@@ -38,8 +38,17 @@ def least(values):
 
 
 @njit(error_model='numpy')
+def largest(values):
+    """The largest of int32 values."""
+    best = np.int32(-LARGEST)
+    for i in range(len(values)):
+        best = best if best > values[i] else values[i]
+    return best
+
+
+@njit(error_model='numpy')
 def place_of(wanted, values):
-    """The first place of an int32 among values that hold it."""
+    """The first place of an int32 among values; the largest int32 if none holds it."""
     place = np.int32(LARGEST)
     for i in range(len(values)):
         place = min(place, np.int32(i) if values[i] == wanted else np.int32(LARGEST))
