@@ -1,5 +1,6 @@
 """Read weights from a file and load them into a network, with every key accounted for."""
 import re
+import zipfile
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -21,8 +22,10 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         ValueError: The file cannot be read, or holds no state dict.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'the checkpoint {path} does not exist')
+    check_is_file(path)
+    if (part := wrong_part(path)) is not None:
+        raise ValueError(f'the checkpoint {path} is damaged: the checksum of its part {part!r} is '
+                         'wrong')
     try:
         content = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as error:  # torch raises half a dozen kinds for a damaged file
@@ -36,6 +39,36 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
                  else f'a {type(content).__name__}')
         raise ValueError(f'the checkpoint {path} holds no state dict of tensors, but {found}')
     return {key.removeprefix('module.'): value for key, value in content.items()}
+
+
+def check_is_file(path: Path) -> None:
+    """Raises a ``FileNotFoundError`` where there is no file."""
+    if path.is_dir():
+        raise FileNotFoundError(f'the checkpoint {path} is a folder, expected a file in it')
+    if not path.is_file():
+        raise FileNotFoundError(f'the checkpoint {path} does not exist')
+
+
+def wrong_part(path: Path) -> str | None:
+    """The first part of a file of ``torch.save`` whose bytes are not those that were saved.
+
+    ``torch.load`` does not look at checksums. None where all are right, where there are none (torch
+    can be told to write zeros, and files of torch < 1.6 have none), and for half a file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for part in archive.infolist():
+                if part.CRC == 0:
+                    continue
+                try:
+                    with archive.open(part) as file:
+                        while file.read(2**20):
+                            pass
+                except (zipfile.BadZipFile, EOFError):
+                    return part.filename
+    except (zipfile.BadZipFile, OSError):  # which torch says better
+        pass
+    return None
 
 
 def unreadable_reason(error: Exception) -> str:

@@ -17,6 +17,10 @@ from .source import Selected, Source
 from .sources import SOURCES
 
 
+#: Types of floating point weights.
+_NUMBERS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
 @dataclass(frozen=True)
 class ImportedWeights:
     """Weights of a backbone, or of a whole network, and how they came about.
@@ -120,7 +124,7 @@ def find_source(file: CheckpointFile, name: str) -> Source:
     """
     if name != 'auto' and name not in SOURCES:
         raise ValueError(f"source {name!r}: expected 'auto' or one of {list(SOURCES)}")
-    alike = [key for key, source in SOURCES.items() if source.recognises(file.content)]
+    alike = [key for key, source in SOURCES.items() if _recognises(source, file.content)]
     if name == 'auto':
         if not alike:
             raise ValueError(
@@ -131,6 +135,13 @@ def find_source(file: CheckpointFile, name: str) -> Source:
         raise ValueError(f'{file.path} looks like weights of {alike[0]!r} '
                          f'({SOURCES[alike[0]].title}), not of {name!r}')
     return SOURCES[name]
+
+
+def _recognises(source: Source, content: Mapping[str, Any]) -> bool:
+    try:
+        return source.recognises(content)
+    except ValueError:  # what is wrong with the keys is said when they are read
+        return False
 
 
 def _with_head(source: Source, backbone: Mapping[str, Any], weights: Mapping[str, Tensor],
@@ -150,13 +161,26 @@ def build_network(config: Mapping[str, Any]) -> nn.Module:
 
 
 def check_tensors(selected: Selected) -> None:
-    """Raises a ``ValueError`` unless every key holds a tensor of finite numbers."""
+    """Raises a ``ValueError`` unless every key holds a tensor of finite numbers.
+
+    Variances must not be negative, either.
+    """
     for name, value in selected.weights.items():
+        key = selected.names[name]
         if not isinstance(value, Tensor):
-            raise ValueError(f'key {selected.names[name]} holds a {type(value).__name__}, '
-                             'expected a tensor')
-        if value.is_floating_point() and not torch.isfinite(value).all():
-            raise ValueError(f'key {selected.names[name]} holds NaN or infinite values')
+            raise ValueError(f'key {key} holds a {type(value).__name__}, expected a tensor')
+        if value.layout != torch.strided or value.is_meta:
+            kind = 'without values (device meta)' if value.is_meta else f'of {value.layout}'
+            raise ValueError(f'key {key} holds a tensor {kind}, expected one with all its values')
+        if not value.is_floating_point():
+            continue
+        if value.dtype not in _NUMBERS:
+            raise ValueError(f'key {key} holds {value.dtype}, expected one of '
+                             f'{", ".join(map(str, _NUMBERS))}')
+        if not torch.isfinite(value).all():
+            raise ValueError(f'key {key} holds NaN or infinite values')
+        if name.endswith('running_var') and (value < 0).any():
+            raise ValueError(f'key {key} holds negative values, expected variances')
 
 
 def _config(source: Source, file: CheckpointFile, weights: Mapping[str, Tensor],

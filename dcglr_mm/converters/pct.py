@@ -2,6 +2,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from .heads import ClassifierHead
@@ -28,6 +29,11 @@ class PCTSource(StateDictSource):
             raise ValueError('key pt_last.pos_xyz.weight: this is the variant of model_new.py, '
                              'which adds positions in its attention; expected the one of '
                              'model.py')
+        for key, value in weights.items():
+            query = key.replace('k_conv', 'q_conv')
+            if query != key and query in weights and not torch.equal(weights[query], value):
+                raise ValueError(f'keys {query} and {key} name the same tensor, but hold different '
+                                 'values')
         stem, inputs, _ = shape_of(weights, 'conv1.weight', 3)
         stages = [shape_of(weights, f'gather_local_{i}.conv1.weight', 3)[0] for i in range(2)]
         return dict(in_channels=inputs, stem_channels=stem, stage_channels=tuple(stages),

@@ -91,7 +91,7 @@ class POSBERTSource(Source):
                                   f'not in the file; POS-BERT\'s for width {shape[0]} and depth '
                                   f'{shape[1]}')
         arguments = getattr(content.get('args'), '__dict__', {})  # it was an argparse.Namespace
-        if arguments.get('arch') in _HEADS:
+        if str(arguments.get('arch')) in _HEADS:
             found['num_heads'] = (_HEADS[arguments['arch']],
                                   f'of {arguments["arch"]}, from args in the file')
         if 'patch_size' in arguments:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import torch
 
-from dcglr_mm.state_dicts import unreadable_reason
+from dcglr_mm.state_dicts import check_is_file, unreadable_reason, wrong_part
 
 #: A file of torch < 1.6 begins with so many pickles; the fourth is the object that was saved.
 _PICKLES_OF_OLD = 5
@@ -52,8 +52,7 @@ def read_checkpoint(path: str | Path) -> CheckpointFile:
         ValueError: The file is incomplete, or no checkpoint.
     """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'the checkpoint {path} does not exist')
+    check_is_file(path)
     with path.open('rb') as file:
         head = file.read(64).lstrip().lower()
     if not head:
@@ -61,6 +60,9 @@ def read_checkpoint(path: str | Path) -> CheckpointFile:
     for beginning, what in _NOT_A_CHECKPOINT:
         if head.startswith(beginning):
             raise ValueError(f'{path} is no checkpoint but {what}')
+    if (part := wrong_part(path)) is not None:
+        raise ValueError(f'the checkpoint {path} is damaged: the checksum of its part {part!r} is '
+                         'wrong')
     used: list[str] = []
     try:
         with _foreign_classes_as_dicts(path, used):

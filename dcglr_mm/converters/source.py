@@ -119,7 +119,7 @@ class StateDictSource(Source):
     def recognises(self, content: Mapping[str, Any]) -> bool:
         state = plain_state_dict(content)
         return is_state_dict(state) and self.recognises_names(
-            set(select_by_prefix(state, 'module.').names))
+            {name.removeprefix('module.') for name in state})
 
     @abstractmethod
     def recognises_names(self, names: set[str]) -> bool:
@@ -151,10 +151,12 @@ def select_by_prefix(state: Mapping[str, Any], *prefixes: str) -> Selected:
     """Take a state dict and remove prefixes, in this order, from the names that have them.
 
     Raises:
-        ValueError: Two names become one.
+        ValueError: Two names become one, or one is no text.
     """
     names: dict[str, str] = {}
     for name in state:
+        if not isinstance(name, str):
+            raise ValueError(f'key {name!r} is of type {type(name).__name__}, expected a name')
         short = name
         for prefix in prefixes:
             short = short.removeprefix(prefix)

@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from dcglr_mm.state_dicts import check_is_file, wrong_part
+
 #: What MMEngine's ``Runner.resume`` reads from a checkpoint.
 _FOR_RESUME = ('meta', 'state_dict', 'message_hub', 'optimizer')
 _AS_BEGUN = ('resume with the settings of the first run, or start a new run from its weights with '
@@ -27,14 +29,10 @@ def check_checkpoint(path: str | Path, to_resume: bool = False) -> None:
     if '://' in str(path):
         return
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f'checkpoint {path} does not exist')
+    check_is_file(path)
     broken = f'checkpoint {path} ({path.stat().st_size} bytes) is damaged or half-written'
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            first_bad = archive.testzip()
-        if first_bad is not None:
-            raise ValueError(f'{broken}: the checksum of its part {first_bad!r} is wrong')
+    if (part := wrong_part(path)) is not None:
+        raise ValueError(f'{broken}: the checksum of its part {part!r} is wrong')
     try:
         checkpoint = torch.load(path, map_location='cpu', weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile) as error:

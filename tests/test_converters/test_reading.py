@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from dcglr_mm.converters.reading import read_checkpoint
+from dcglr_mm.state_dicts import read_state_dict
 
 OLD = pytest.mark.parametrize('old', [False, True], ids=['zip', 'legacy'])
 
@@ -92,7 +93,33 @@ def test_foreign_files(tmp_path, content, message):
     assert '\n' not in str(raised.value) and str(path) in str(raised.value)
 
 
+def test_flipped_bytes_of_a_weight_are_found(tmp_path):
+    path = save(tmp_path / 'weights.pth', {'weight': torch.arange(1000.)})
+    data = bytearray(path.read_bytes())
+    data[data.index(torch.arange(1000.).numpy().tobytes()) + 99] ^= 1
+    path.write_bytes(data)
+    torch.load(path, weights_only=True)  # torch itself does not notice
+    for read in (read_checkpoint, read_state_dict):
+        with pytest.raises(ValueError, match="weights.pth is damaged: the checksum of its part "
+                                             "'weights/data/0' is wrong"):
+            read(path)
+
+
+@pytest.mark.skipif(not hasattr(torch.serialization, 'set_crc32_options'),
+                    reason='this torch always writes checksums')
+def test_a_file_without_checksums_is_read(tmp_path):
+    torch.serialization.set_crc32_options(False)
+    try:
+        path = save(tmp_path / 'weights.pth', {'weight': torch.arange(9.)})
+    finally:
+        torch.serialization.set_crc32_options(True)
+    for content in (read_checkpoint(path).content, read_state_dict(path)):
+        assert torch.equal(content['weight'], torch.arange(9.))
+
+
 def test_no_file_and_no_dict(tmp_path):
+    with pytest.raises(FileNotFoundError, match=f'{tmp_path} is a folder, expected a file in it'):
+        read_checkpoint(tmp_path)
     with pytest.raises(FileNotFoundError, match='nowhere.pth does not exist'):
         read_checkpoint(tmp_path / 'nowhere.pth')
     with pytest.raises(ValueError, match='holds a list, expected a dict with weights'):

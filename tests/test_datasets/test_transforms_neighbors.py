@@ -63,6 +63,14 @@ def test_means_are_the_brute_force_ones_to_the_last_bit(compiled, n, k, kind):
     assert np.array_equal(found, brute_force_means(points, centers, k))
 
 
+@pytest.mark.filterwarnings('ignore:overflow')
+def test_where_squares_are_no_float32_no_point_is_taken_twice(compiled):
+    points = cloud(6)
+    points[2:] = np.float32(1e25) * np.array([[1, 1, 1], [-1, 1, 1], [1, -1, 1], [1, 1, -1]])
+    centers = np.array([0, 1])
+    assert np.array_equal(neighbor_means(points, centers, 5), brute_force_means(points, centers, 5))
+
+
 @pytest.mark.parametrize('pairs', [1, 300, 301, 900, 7000])
 def test_tiles_do_not_change_what_is_found(monkeypatch, pairs):
     points, centers = cloud(300), np.random.default_rng(0).permutation(300)[:23]

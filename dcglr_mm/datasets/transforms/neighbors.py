@@ -68,6 +68,8 @@ def _by_differences(points: np.ndarray, centers: np.ndarray, k: int) -> np.ndarr
         squared = np.square(columns[0] - queries[0, :, None])  # (m, N)
         for axis in (1, 2):
             squared += np.square(columns[axis] - queries[axis, :, None])
+        # Infinity stands for points that are taken.
+        np.minimum(squared, np.finfo(squared.dtype).max, out=squared)
         _rank_smallest(squared, found[:, start:start + step])
     return found
 

@@ -4,7 +4,7 @@ from abc import ABCMeta, abstractmethod
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..ops.checks import check_clouds
+from ..ops.checks import check_clouds, check_count
 from ..pretrained import pretrained_by_name
 
 
@@ -19,6 +19,9 @@ class PointBackbone(BaseModule, metaclass=ABCMeta):
         in_channels: Channels of a point, xyz first.
         out_channels: Channels of the feature of a cloud.
         init_cfg: MMEngine initialisation config.
+
+    Raises:
+        ValueError: If ``in_channels`` is no positive integer.
 
     Attributes:
         in_channels: Channels of a point.
@@ -35,6 +38,7 @@ class PointBackbone(BaseModule, metaclass=ABCMeta):
                  out_channels: int,
                  init_cfg: dict | list[dict] | None = None) -> None:
         super().__init__(pretrained_by_name(init_cfg))
+        check_count('in_channels', in_channels)
         self.in_channels = in_channels
         self.out_channels = out_channels
 

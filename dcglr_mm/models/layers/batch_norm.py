@@ -39,7 +39,7 @@ def scale_and_shift(norm: nn.Module,
         if count <= 1:
             raise ValueError('batch norm needs more than 1 value per channel when training, got '
                              f'{count}: use more clouds or more points')
-        if norm.training and norm.running_mean is not None:
+        if norm.training:
             move_running_statistics(norm, _sum(mean, origin).detach(), var.detach(), count)
     else:
         mean, var = norm.running_mean, norm.running_var
@@ -63,8 +63,13 @@ def scale_sign(norm: nn.Module) -> Tensor | None:
 @torch.no_grad()
 def move_running_statistics(norm: nn.Module, mean: Tensor, var: Tensor,
                             count: int | Tensor) -> None:
-    """As a batch of ``count`` values with that mean and biased variance moves them."""
-    norm.num_batches_tracked.add_(1)
+    """As a batch of ``count`` values with that mean and biased variance moves them, if any."""
+    if not norm.track_running_stats:
+        return
+    if norm.num_batches_tracked is not None:
+        norm.num_batches_tracked.add_(1)
+    if norm.running_mean is None:
+        return
     momentum = norm.momentum
     if momentum is None:  # cumulative average
         momentum = 1.0 / norm.num_batches_tracked.item()

@@ -61,7 +61,7 @@ class EdgeConv(nn.Sequential):
             _check_neighbors(index, features)
         # A trace of torch.jit, as counters of FLOPs make one, cannot hold a function with a
         # gradient of its own.
-        if not is_factorizable(self) or torch.jit.is_tracing():
+        if not is_factorizable(self) or torch.jit.is_tracing() or index.numel() == 0:
             return self._forward_edges(features, index)
         with torch.autocast(features.device.type, enabled=False):
             return self._forward_points(features, index)
@@ -87,7 +87,7 @@ class EdgeConv(nn.Sequential):
         if not of_batch and not needs_grad:
             return edge_conv_inference(*inputs, norm).to(out_dtype)
         out, mean, var, count = EdgeConvFunction.apply(*inputs, norm, needs_grad)
-        if bn.training and bn.track_running_stats:
+        if bn.training:
             move_running_statistics(bn, mean, var, count)
         return out.to(out_dtype)
 

@@ -37,13 +37,18 @@ class PointLinear(nn.Sequential):
         rows = linear(features.flatten(0, 1), conv.weight.flatten(1))  # (B N, D)
         return activation(norm(rows)).unflatten(0, features.shape[:2])
 
+    def _is_needed_whole(self, features: Tensor) -> bool:
+        """Whether all points go through all layers, as where those are others than expected."""
+        # A trace of torch.jit cannot hold a function with a gradient of its own.
+        return not is_factorizable(self) or torch.jit.is_tracing() or features.numel() == 0
+
     def max_over_points(self, features: Tensor) -> Tensor:
         """Maximum over points of :meth:`forward`, ``(B, N, C)`` to ``(B, D)``.
 
         Batch norm and activation only see the maximum, and the gradient only runs through the
         points that have it and through the batch statistics: no tensor ``(B, N, D)`` is kept.
         """
-        if not is_factorizable(self) or torch.jit.is_tracing():  # as in EdgeConv
+        if self._is_needed_whole(features):
             return max_over_points(self(features))
         conv, norm, activation = self
         batch, num_points, _ = features.shape
@@ -58,7 +63,7 @@ class PointLinear(nn.Sequential):
 
     def max_and_mean_over_points(self, features: Tensor) -> Tensor:
         """Maximum and mean over points of :meth:`forward`, ``(B, N, C)`` to ``(B, 2 D)``."""
-        if not is_factorizable(self) or torch.jit.is_tracing():  # as in EdgeConv
+        if self._is_needed_whole(features):
             features = self(features)
             return torch.cat((max_over_points(features), features.mean(1)), -1)
         conv, norm, activation = self
@@ -79,7 +84,7 @@ class PointLinear(nn.Sequential):
                     features, weight, scale, shift, terms, low).to(out_dtype)
             out, mean, var, total = PooledLinear.apply(
                 features, weight, scale, shift, terms, low, with_grad)
-        if norm.training and norm.track_running_stats:
+        if norm.training:
             move_running_statistics(norm, mean, var, total)
         return out.to(out_dtype)
 

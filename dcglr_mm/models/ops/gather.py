@@ -21,6 +21,6 @@ def gather_points(features: Tensor, index: Tensor) -> Tensor:
                          f'{tuple(features.shape)} and {tuple(index.shape)}')
     batch, num_points, channels = features.shape
     offset = torch.arange(batch, device=index.device) * num_points
-    flat = (index.reshape(batch, -1) + offset[:, None]).reshape(-1)
+    flat = (index[:, None].flatten(1) + offset[:, None]).flatten()
     rows = features.reshape(batch * num_points, channels).index_select(0, flat)
     return rows.reshape(*index.shape, channels)
