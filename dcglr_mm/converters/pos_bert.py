@@ -11,6 +11,7 @@ from .source import (
     TRAINING_STATE,
     Selected,
     Source,
+    arguments_of,
     is_state_dict,
     plain_state_dict,
     select_by_prefix,
@@ -90,7 +91,7 @@ class POSBERTSource(Source):
             found['num_heads'] = (_HEADS_BY_SHAPE[shape],
                                   f'not in the file; POS-BERT\'s for width {shape[0]} and depth '
                                   f'{shape[1]}')
-        arguments = getattr(content.get('args'), '__dict__', {})  # it was an argparse.Namespace
+        arguments = arguments_of(content.get('args'))
         if str(arguments.get('arch')) in _HEADS:
             found['num_heads'] = (_HEADS[arguments['arch']],
                                   f'of {arguments["arch"]}, from args in the file')

@@ -133,6 +133,12 @@ def is_state_dict(value: Any) -> bool:
                     for key, item in value.items()))
 
 
+def arguments_of(value: Any) -> Mapping[str, Any]:
+    """Arguments of a training run, which a file holds as a dict or an ``argparse.Namespace``."""
+    # What was a Namespace is a dict that is empty, but for its attributes.
+    return {**(value if isinstance(value, Mapping) else {}), **getattr(value, '__dict__', {})}
+
+
 def plain_state_dict(content: Mapping[str, Any],
                      report: Report | None = None) -> Mapping[str, Any]:
     """The state dict of a checkpoint of one network: its entry ``state_dict``, or all of it.

@@ -12,6 +12,7 @@ from .source import (
     TRAINING_STATE,
     Selected,
     StateDictSource,
+    arguments_of,
     is_state_dict,
     plain_state_dict,
     select_by_prefix,
@@ -74,8 +75,8 @@ class _STRLCheckpoint(StateDictSource):
     def recorded_settings(self, content: Mapping[str, Any],
                           weights: Mapping[str, Tensor]) -> dict[str, tuple[Any, str]]:
         for entry in _ARGUMENTS:
-            arguments = content.get(entry)
-            if isinstance(arguments, Mapping):
+            arguments = arguments_of(content.get(entry))
+            if arguments:
                 network = arguments.get('network', self.network_argument)
                 if network != self.network_argument:
                     raise ValueError(f'{entry} says that the network is {network!r}, expected '

@@ -1,9 +1,12 @@
 """Every key of an imported checkpoint is taken or listed, and what is wrong is one sentence."""
+import argparse
+
 import layouts
 import original_classifiers
 import originals
 import pytest
 import torch
+from torch import nn
 from original_ops import clouds, randomise
 
 from dcglr_mm.converters import SOURCES, import_weights
@@ -127,6 +130,20 @@ def test_the_two_names_of_a_pct_weight_hold_one_value(tmp_path):
     path = save(tmp_path / 'pct.t7', {**state, name: state[name] + 1})
     with pytest.raises(ValueError, match=rf'pct.t7 .*{name} and .*k_conv.weight name the same'):
         import_weights(path, 'pct')
+
+
+@pytest.mark.parametrize('kind', [dict, lambda **entries: argparse.Namespace(**entries)])
+def test_arguments_of_the_run_in_a_dict_or_a_namespace(tmp_path, kind):
+    path = layouts.save_pos_bert(tmp_path / 'pos.pth', small_pos_bert(), small_pos_bert())
+    content = torch.load(path, weights_only=False)
+    content['args'] = kind(arch='pct_base', patch_size=7)
+    config = import_weights(save(tmp_path / 'pos.pth', content)).config
+    assert config['patch_size'] == 7 and config['num_heads'] == 4
+    pair = nn.ModuleDict(dict(
+        online_network=originals.with_byol_heads(small_dgcnn(), 16, True),
+        target_network=originals.with_byol_heads(small_dgcnn(), 16, False)))
+    content = dict(state_dict=pair.state_dict(), hyper_parameters=kind(network='DGCNN', k=11))
+    assert import_weights(save(tmp_path / 'strl.ckpt', content)).config['k'] == 11
 
 
 def test_a_key_that_is_no_name(tmp_path):
