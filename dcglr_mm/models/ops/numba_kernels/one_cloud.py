@@ -1,7 +1,7 @@
 """Kernels for one cloud in an array of numpy, for data-loader workers: one thread.
 
 They give what the functions and classes of :mod:`dcglr_mm.datasets.transforms` that are named here
-give without them, to the last bit.
+give without them, to the last bit (but for the sign of a zero).
 """
 import numpy as np
 from numba import njit
