@@ -76,7 +76,8 @@ class PointNetPatchEmbed(nn.Module):
             weight, offset = self._second_layer(hidden, pooled)
         token = linear_max(
             hidden, last.weight.squeeze(-1), inner=weight, offset=offset, negative_slope=0.).value
-        return (token + last.bias).view(batch, num_patches, -1)
+        dtype = torch.promote_types(points.dtype, last.weight.dtype)
+        return (token + last.bias).to(dtype).view(batch, num_patches, -1)
 
     def _see(self, points: Tensor, center_index: Tensor, patch_index: Tensor) -> Tensor:
         """What the network sees of the points (B, S, k, C)."""
@@ -127,7 +128,8 @@ class PointNetPatchEmbed(nn.Module):
         local, conv, norm = self.first_conv[3], *self.second_conv[:2]
         to_pooled, to_own = full_precision(conv.weight.squeeze(-1)).chunk(2, dim=1)
         weight = to_own @ full_precision(local.weight.squeeze(-1))
-        offset = F.linear(full_precision(pooled), to_pooled, conv.bias + to_own @ local.bias)
+        offset = F.linear(full_precision(pooled), to_pooled,
+                          conv.bias + to_own @ full_precision(local.bias))
         if needs_statistics(norm):
             own, covariance = group_moments(hidden)
             mean = own.mean(dim=0)

@@ -110,7 +110,8 @@ class LocalAggregation(nn.Module):
         """
         first = EdgeLayer(self.conv1.weight.squeeze(-1), self.bn1, 0.)
         second = EdgeLayer(self.conv2.weight.squeeze(-1), self.bn2, 0.)
-        return two_layer_edge_max(first, second, features, neighbor_index, center_index)
+        best = two_layer_edge_max(first, second, features, neighbor_index, center_index)
+        return best.to(torch.promote_types(features.dtype, self.conv2.weight.dtype))
 
 
 __all__ = ['FPS_STARTS', 'LocalAggregation', 'check_fps_start', 'sample_centroids']
